@@ -1,0 +1,90 @@
+"""Every error, as a tree, by the question its catcher asks.
+
+    CollectorError(message, hint)      hint: what a person can do about it
+    |-- ConfigError      may I start?          no: every problem on a line of its own, exit 2
+    |-- SourceError      is this source up?    no: up 0, counted, the next source goes on
+    |-- DeliveryError    what about this batch?
+    |   |-- Retry        keep it, wait, send the same batch again
+    |   `-- Rejected     set it aside, count it, go on with the next
+    |-- FormatError      are these bytes ours? no: set aside, counted, the line goes on
+    |   `-- TooNew       yes, but from a newer version: untouched, the stream waits
+    |-- SpoolError       may I use this spool? no: exit 1 with a sentence
+    `-- DiskError        is the round on disk? no: the round is counted as missed, the next is tried
+
+Anything else is a bug: a traceback and exit 70, and the supervisor starts the process again.
+
+The JMX library has a tree of its own (`collector.jmx`): it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+
+class CollectorError(Exception):
+    """Something went wrong in the world, not in the code; `hint` says what a person can do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+class ConfigError(CollectorError):
+    """The configuration can't be used. `message` may have several lines, one a problem."""
+
+
+class SourceError(CollectorError):
+    """A source could not be read; the others go on."""
+
+
+class DeliveryError(CollectorError):
+    """A destination did not take a batch."""
+
+
+class Retry(DeliveryError):  # noqa: N818 - it is an answer, and reads as one
+    """Keep the batch and send it again.
+
+    `after` is the wait in seconds that the far side asked for, None when it named none.
+    `hold` is True when only a person can end this (a wrong password): the wait is long.
+    `reached` is False when no connection was made: then a short wait is kind enough.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        after: float | None = None,
+        hold: bool = False,
+        reached: bool = True,
+    ) -> None:
+        super().__init__(message, hint)
+        self.after = after
+        self.hold = hold
+        self.reached = reached
+
+
+class Rejected(DeliveryError):  # noqa: N818
+    """The far side will never take this batch. `reason` is a short code for the counter."""
+
+    def __init__(self, message: str, hint: str = "", *, reason: str) -> None:
+        super().__init__(message, hint)
+        self.reason = reason
+
+
+class FormatError(CollectorError):
+    """Bytes that should be a record of ours are not."""
+
+
+class TooNew(FormatError):  # noqa: N818
+    """A record that says it needs a newer reader than this one."""
+
+
+class SpoolError(CollectorError):
+    """The spool can't be opened: another process has it, another node's, a newer format."""
+
+
+class DiskError(CollectorError):
+    """A round could not be made durable."""
