@@ -1,0 +1,43 @@
+# Everything starts here; each target does the set-up it needs, and leaves what is there alone.
+#   make test    all checks and tests         make check   linters and types alone (also: make fix)
+#   make demo    the whole line, live (KEEP=1 keeps it up at the end)
+#   make bench   sizes and speeds, beside what they should be
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: test check fix demo bench clean python parts soak mutants deploy-test
+
+test: parts check
+	$(BIN)/pytest $(PYTEST)
+
+check: python
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: python
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+demo: parts
+	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+
+bench: python
+	$(BIN)/python -m bench
+
+# The Python environment from uv.lock; then the jars and programs that tests and demo start.
+python:
+	@$(PYTHON) -m tests.lab.setup python
+
+parts:
+	@$(PYTHON) -m tests.lab.setup
+
+clean:
+	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find collector tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Longer runs, beside the tests: none yet.
+soak mutants deploy-test:
+	@echo "make $@: there is nothing of this kind yet"
