@@ -1,0 +1,152 @@
+"""The pump: from a Log to a Destination, in order, at least once. The only retry loop there is.
+
+A log is read from a position. A destination takes a batch, or says *retry* or *rejected*. The
+position moves only after the far side has the data (or the rejected store has it), so a pump
+that dies anywhere sends at worst once more what was already there.
+"""
+
+from __future__ import annotations
+
+import random
+from threading import Event
+from typing import Any, NamedTuple, Protocol
+
+from collector.dictionary import Dictionary
+from collector.errors import DiskError, Rejected, Retry
+from collector.frame import Frame
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+LONGEST_UNREACHED_WAIT_S = 15.0
+FIRST_HOLD_S = 30.0
+LONGEST_HOLD_S = 300.0
+READ_WAIT_S = 1.0
+
+
+class Batch(NamedTuple):
+    """Frames of one stream and one dictionary, oldest first, all of them to be delivered.
+
+    `end` is the log's own: where to go on once they are.
+    """
+
+    dictionary: Dictionary
+    frames: tuple[Frame, ...]
+    end: Any
+
+    @property
+    def rounds(self) -> int:
+        return sum(len(frame.at) for frame in self.frames)
+
+
+class Log(Protocol):
+    """Something that is read in order from a position."""
+
+    def read(self, wait: float) -> Batch | None:
+        """Return what comes next; None when nothing came within `wait` seconds."""
+        ...
+
+    def commit(self, batch: Batch) -> None:
+        """Make it durable that everything up to the end of this batch is done with."""
+        ...
+
+    def wait(self, seconds: float, stop: Event) -> bool:
+        """Wait while a batch is undelivered; False when it is no longer ours to deliver.
+
+        A log with a membership to keep (a consumer group) keeps it meanwhile.
+        """
+        ...
+
+
+class Destination(Protocol):
+    """Something that takes batches."""
+
+    def send(self, batch: Batch) -> None:
+        """Return when the batch is safe at the far side; else raise Retry or Rejected."""
+        ...
+
+
+class Rejects(Protocol):
+    """Where rejected batches are kept, so that a person can look and send them again."""
+
+    def keep(self, batch: Batch, why: Rejected, sink: str) -> None:
+        """Keep it durably. Raises DiskError."""
+        ...
+
+
+class Counts(Protocol):
+    """What a pump tells of itself."""
+
+    def idle(self) -> None: ...
+    def sending(self, batch: Batch) -> None: ...
+    def delivered(self, batch: Batch) -> None: ...
+    def retrying(self, why: Retry, wait: float) -> None: ...
+    def rejected(self, batch: Batch, why: Rejected) -> None: ...
+
+
+class Backoff:
+    """How long to wait before the next try: longer each time, never all sites at once."""
+
+    def __init__(self) -> None:
+        self._tries = 0
+
+    def after(self, why: Retry) -> float:
+        """Return seconds: what the far side asked for, else a random share of the next step."""
+        self._tries += 1
+        if why.after is not None:
+            return why.after
+        if why.hold:
+            return min(FIRST_HOLD_S * (1 << min(self._tries - 1, 16)), LONGEST_HOLD_S)
+        longest = LONGEST_WAIT_S if why.reached else LONGEST_UNREACHED_WAIT_S
+        step = min(FIRST_WAIT_S * (1 << min(self._tries - 1, 16)), longest)
+        return random.uniform(step / 2, step)  # noqa: S311 - spreads load, guards nothing
+
+
+class Pump:
+    """Move batches from a log to a destination until told to stop."""
+
+    def __init__(
+        self, name: str, log: Log, destination: Destination, rejects: Rejects, counts: Counts
+    ) -> None:
+        self.name = name
+        self._log = log
+        self._destination = destination
+        self._rejects = rejects
+        self._counts = counts
+
+    def run(self, stop: Event) -> None:
+        """The room: read, deliver, commit, again."""
+        while not stop.is_set():
+            batch = self._log.read(READ_WAIT_S)
+            if batch is None:
+                self._counts.idle()
+            elif self._deliver(batch, stop):
+                self._log.commit(batch)
+
+    def _deliver(self, batch: Batch, stop: Event) -> bool:
+        """Say whether the batch is done with; False when it must not be committed."""
+        backoff = Backoff()
+        while not stop.is_set():
+            self._counts.sending(batch)
+            try:
+                self._hand_over(batch)
+            except Retry as why:
+                wait = backoff.after(why)
+                self._counts.retrying(why, wait)
+                if not self._log.wait(wait, stop):
+                    return False
+            else:
+                return True
+        return False
+
+    def _hand_over(self, batch: Batch) -> None:
+        """Send the batch, or set it aside when it is refused for good. Raises Retry."""
+        try:
+            self._destination.send(batch)
+        except Rejected as why:
+            try:
+                self._rejects.keep(batch, why, self.name)
+            except DiskError as full:
+                raise Retry(full.message, full.hint) from why
+            self._counts.rejected(batch, why)
+        else:
+            self._counts.delivered(batch)

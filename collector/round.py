@@ -1,0 +1,121 @@
+"""A round: one reading of a tier's series from all targets, under one timestamp.
+
+The recorder turns readings into frames of one stream: a column a series, a stale marker where a
+series ended, the next seq.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from collector import dictionary, frame
+from collector.columns import NO_SAMPLE, STALE, Row, bits_of, empty_row
+from collector.dictionary import Dictionary, Stream
+from collector.frame import Frame, Instant, Lineage
+from collector.series import Series, SeriesTable
+from collector.target import Reading
+
+_EMPTY = frozenset({NO_SAMPLE, STALE})
+
+
+class Recorded(NamedTuple):
+    """A round of one stream: as numbers, and as the frame that is to be kept."""
+
+    seq: int
+    at: Instant
+    dictionary: Dictionary
+    row: Row[float]
+    frame: Frame
+
+    def samples(self) -> Iterable[tuple[Series, float]]:
+        """The measured values: no stale markers, no empty cells."""
+        for series, value, bits in zip(
+            self.dictionary.series, self.row, bits_of(self.row), strict=True
+        ):
+            if bits not in _EMPTY:
+                yield series, value
+
+
+def new_epoch() -> int:
+    """A random epoch; never 0, which means "none" in a frame."""
+    return secrets.randbits(64) or 1
+
+
+class Recorder:
+    """Writes the rounds of one stream, one epoch long."""
+
+    def __init__(self, stream: Stream, table: SeriesTable, lineage: Lineage) -> None:
+        self.stream = stream
+        self.lineage = lineage
+        self.next_seq = lineage.previous[1] + 1 if lineage.previous else 1
+        self._table = table
+        self._ids: list[int] = []
+        self._column: dict[int, int] = {}
+        self._row = empty_row(0)
+        self._dictionary: Dictionary | None = None
+
+    def record(self, readings: Iterable[Reading], at: Instant) -> Recorded:
+        """Make the next round. A series that had a value and has none now ends: stale."""
+        readings = list(readings)
+        self._make_columns(readings)
+        row = empty_row(len(self._ids))
+        column = self._column
+        for reading in readings:
+            for series, value in zip(reading.series, reading.values, strict=True):
+                # Any NaN becomes the plain one: its bits could say "stale" by chance.
+                row[column[series]] = value if value == value else math.nan  # noqa: PLR0124
+        self._mark_ended(row)
+        self._row = row
+        return self._next(row, at)
+
+    def record_end(self, at: Instant) -> Recorded:
+        """Make the last round of the epoch: everything ends."""
+        return self.record([], at)
+
+    def _next(self, row: Row[float], at: Instant) -> Recorded:
+        known = self._dictionary or dictionary.build(
+            self.stream, [self._table[series] for series in self._ids]
+        )
+        self._dictionary = known
+        seq = self.next_seq
+        self.next_seq += 1
+        return Recorded(seq, at, known, row, frame.frame(known.id, self.lineage, seq, [at], [row]))
+
+    def _make_columns(self, readings: list[Reading]) -> None:
+        """Give each new series a column. Then too, those that ended long ago lose theirs."""
+        column = self._column
+        new = [s for reading in readings for s in reading.series if s not in column]
+        if not new:
+            return
+        before = bits_of(self._row)
+        kept = [series for series, bits in zip(self._ids, before, strict=True) if bits != NO_SAMPLE]
+        self._ids = kept + list(dict.fromkeys(new))
+        self._column = {series: i for i, series in enumerate(self._ids)}
+        row = empty_row(len(self._ids))
+        now = bits_of(row)
+        for i, series in enumerate(kept):
+            now[i] = before[column[series]]
+        self._row = row
+        self._dictionary = None
+
+    def _mark_ended(self, row: Row[float]) -> None:
+        bits = bits_of(row)
+        ended = [
+            i
+            for i, (before, now) in enumerate(zip(bits_of(self._row), bits, strict=True))
+            if now == NO_SAMPLE and before not in _EMPTY
+        ]
+        for i in ended:
+            bits[i] = STALE
+
+
+def lineage_after(previous: tuple[int, int, int] | None, boot_id: bytes) -> Lineage:
+    """The lineage of a new epoch behind (line, epoch, seq); None begins a new line."""
+    epoch = new_epoch()
+    if previous is None:
+        return Lineage(epoch, epoch, None, boot_id)
+    line, last_epoch, seq = previous
+    return Lineage(epoch, line, (last_epoch, seq), boot_id)

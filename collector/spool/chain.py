@@ -1,0 +1,215 @@
+"""A chain: the segments of one stream, oldest to newest. One thread appends, others read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Condition
+from typing import NamedTuple
+
+from collector import __version__
+from collector.dictionary import Dictionary, Stream
+from collector.errors import DiskError, FormatError, SpoolError, TooNew
+from collector.frame import (
+    Frame,
+    SegmentHeader,
+    decode,
+    encode_dictionary,
+    encode_frame,
+    encode_segment_header,
+)
+from collector.spool.segment import SegmentReader, SegmentWriter, number_of, path_of
+
+SEGMENT_BYTES = 8 << 20
+
+
+class End(NamedTuple):
+    """The newest segment and how far its records are durable."""
+
+    segment: int
+    offset: int
+
+
+class Chain:
+    """Segments of one stream in a folder of their own."""
+
+    def __init__(self, folder: Path, stream: Stream, segment_bytes: int = SEGMENT_BYTES) -> None:
+        """Open a chain, or begin one. Raises SpoolError."""
+        self.stream = stream
+        self._folder = folder
+        self._segment_bytes = segment_bytes
+        self._writer: SegmentWriter | None = None
+        self._sizes: dict[int, int] = {}  # closed segments, oldest first
+        self._number = 0
+        self._grown = Condition()  # guards _sizes, _number and the writer's end; told of growth
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            for path in sorted(folder.iterdir()):
+                try:
+                    self._number = number_of(path)
+                except ValueError:
+                    continue  # not ours: left alone
+                self._sizes[self._number] = path.stat().st_size
+        except OSError as error:
+            raise SpoolError(
+                f"{folder} can't be used: {error.strerror}", "check its owner and mode"
+            ) from error
+
+    def begin_behind(self, number: int) -> None:
+        """Number new segments above `number`: a reader's position may name one that is gone."""
+        self._number = max(self._number, number)
+
+    @property
+    def bytes(self) -> int:
+        with self._grown:
+            return sum(self._sizes.values()) + (self._writer.end if self._writer else 0)
+
+    def append(self, dictionary: Dictionary, frame: Frame) -> None:
+        """Make a frame durable, its dictionary before it where the segment lacks that.
+
+        Raises DiskError when neither this segment nor a new one takes it. Its seq is used up all
+        the same: it may lie in the abandoned segment, and no other round may ever have it.
+        """
+        try:
+            try:
+                self._write(dictionary, frame)
+            except OSError as error:
+                self._abandon()
+                if error.errno == errno.ENOSPC:
+                    self.drop_oldest()
+                self._write(dictionary, frame)
+        except OSError as error:
+            self._abandon()
+            raise DiskError(
+                f"{self._folder} does not take the round: {error.strerror}", _hint(error)
+            ) from error
+
+    def drop_oldest(self) -> bool:
+        """Remove the oldest closed segment; say whether there was one. Raises OSError."""
+        with self._grown:
+            if not self._sizes:
+                return False
+            number = next(iter(self._sizes))
+            path_of(self._folder, number).unlink(missing_ok=True)
+            del self._sizes[number]
+        return True
+
+    @property
+    def must_roll(self) -> bool:
+        """Whether the next append begins a new segment: the time to make room for it."""
+        return self._writer is None or self._writer.end >= self._segment_bytes
+
+    def end(self) -> End:
+        with self._grown:
+            return End(self._number, self._writer.end if self._writer else 0)
+
+    def wait(self, seen: End, seconds: float) -> None:
+        """Return when the chain has grown beyond `seen`, at the latest after `seconds`."""
+        with self._grown:
+            self._grown.wait_for(lambda: self._end_locked() != seen, timeout=seconds)
+
+    def after(self, number: int) -> tuple[int, Path] | None:
+        """The first segment at or behind a number, None when there is none."""
+        with self._grown:
+            numbers = [*self._sizes, *([self._number] if self._writer else [])]
+        found = next((n for n in numbers if n >= number), None)
+        return None if found is None else (found, path_of(self._folder, found))
+
+    def readable_end(self, number: int, reader: SegmentReader) -> tuple[int, bool]:
+        """How far a segment may be read, and whether it is closed (so that this is all)."""
+        with self._grown:
+            if self._writer and number == self._number:
+                return self._writer.end, False
+            closed_at = self._sizes.get(number)
+        # Dropped under its reader: the open file still has everything.
+        return (reader.size if closed_at is None else closed_at), True
+
+    def newest_frame(self) -> Frame | None:
+        """The last frame that can be read, however old. Raises SpoolError for a newer format."""
+        for number in reversed(list(self._sizes)):
+            frames = deque(self._frames(number), maxlen=1)
+            if frames:
+                return frames[0]
+        return None
+
+    def close(self) -> None:
+        self._abandon()
+
+    def _frames(self, number: int) -> Iterator[Frame]:
+        reader = SegmentReader(path_of(self._folder, number))
+        try:
+            at, end = 0, reader.size
+            while (entry := reader.read(at, end)) is not None:
+                at = entry.end
+                try:
+                    body = decode(entry.payload)
+                except TooNew as error:
+                    raise SpoolError(
+                        f"{path_of(self._folder, number)}: {error.message}",
+                        "start the newer version again, or name another spool.path",
+                    ) from error
+                except FormatError:
+                    continue
+                if isinstance(body, Frame):
+                    yield body
+        finally:
+            reader.close()
+
+    def _write(self, dictionary: Dictionary, frame: Frame) -> None:
+        if self.must_roll:
+            self._roll()
+        writer = self._writer
+        if writer is None:
+            raise AssertionError("rolled, and no segment")
+        payloads = [encode_frame(frame)]
+        if dictionary.id not in writer.dictionaries:
+            payloads.insert(0, encode_dictionary(dictionary))
+        writer.append(payloads)
+        writer.dictionaries.add(dictionary.id)
+        with self._grown:
+            self._grown.notify_all()
+
+    def _roll(self) -> None:
+        self._abandon()
+        number = self._number + 1
+        writer = SegmentWriter(path_of(self._folder, number))
+        with self._grown:
+            self._writer, self._number = writer, number
+        header = SegmentHeader(
+            self.stream, number, time.time_ns() // 1_000_000, f"edgevitals {__version__}"
+        )
+        writer.append([encode_segment_header(header)])
+        _sync_folder(self._folder)
+
+    def _abandon(self) -> None:
+        with self._grown:
+            if self._writer:
+                self._sizes[self._number] = self._writer.end
+                self._writer.close()
+                self._writer = None
+
+    def _end_locked(self) -> End:
+        return End(self._number, self._writer.end if self._writer else 0)
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _hint(error: OSError) -> str:
+    hints = {
+        errno.ENOSPC: "free space on that disk, or lower spool.max_size",
+        errno.EDQUOT: "raise the quota of this user, or lower spool.max_size",
+        errno.EROFS: "that file system is read-only: see dmesg, then remount or replace the disk",
+        errno.EIO: "the disk reports errors: look at dmesg and replace it",
+        errno.EACCES: "check owner and mode of spool.path",
+    }
+    return hints.get(error.errno or 0, "look at the disk and at spool.path")

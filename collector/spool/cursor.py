@@ -1,0 +1,306 @@
+"""A cursor: one reader's way through a chain. The spool's side of the pump's `Log`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple, Protocol
+
+from collector.dictionary import Dictionary
+from collector.errors import FormatError, TooNew
+from collector.frame import Body, Frame, decode, encode_position, part
+from collector.mark import (
+    Gap,
+    GapReason,
+    Mark,
+    Marks,
+    Position,
+    Taken,
+    decode_position,
+    take,
+)
+from collector.mark import encode_position as position_body
+from collector.pump import Batch
+from collector.spool.chain import Chain
+from collector.spool.segment import Entry, SegmentReader, pack
+
+MOST_ROUNDS = 20
+MOST_CELLS = 80_000
+"""Of one batch: what every receiver measured takes in one request, about 2 MB."""
+
+
+class Appetite(NamedTuple):
+    """How much a reader wants at once: `least` rounds while the line is live, else what is there.
+
+    `patience_s` bounds the wait for `least`: then it takes fewer.
+    """
+
+    least: int
+    patience_s: float
+
+
+class Notices(Protocol):
+    """Who is told of what a reader meets on its way."""
+
+    def met(self, gaps: Sequence[Gap], closed: int, repeated: int) -> None:
+        """Gaps were uncovered, missing rounds came after all, rounds came again."""
+        ...
+
+    def held(self, why: TooNew) -> None:
+        """The next record needs a newer version: the stream waits."""
+        ...
+
+    def unsaved(self, why: OSError) -> None:
+        """The position could not be written."""
+        ...
+
+
+class _End(NamedTuple):
+    """Where a batch ends: what `commit` makes durable and tells."""
+
+    position: Position
+    gaps: tuple[Gap, ...]
+    closed: int
+    repeated: int
+
+
+class _Gathered:
+    """What was read for the next batch."""
+
+    def __init__(self) -> None:
+        self.dictionary: Dictionary | None = None
+        self.frames: list[Frame] = []
+        self.rounds = 0
+        self.most = MOST_ROUNDS
+        self._gaps: list[Gap] = []
+        self._closed = 0
+        self._repeated = 0
+
+    def add(self, frame: Frame, taken: Taken) -> None:
+        """Add what is new of a frame of this batch's dictionary."""
+        if self.dictionary is None:
+            raise AssertionError("a frame before its dictionary")
+        new = [part(frame, self.dictionary, *span) for span in taken.spans]
+        rounds = sum(len(one.at) for one in new)
+        self.frames += new
+        self.rounds += rounds
+        self._gaps += taken.opened
+        self._closed += taken.closed
+        self._repeated += len(frame.at) - rounds
+
+    def batch(self, position: Position) -> Batch:
+        if self.dictionary is None:
+            raise AssertionError("a batch without a dictionary")
+        end = _End(position, tuple(self._gaps), self._closed, self._repeated)
+        return Batch(self.dictionary, tuple(self.frames), end)
+
+
+class Cursor:
+    """Reads one chain in order, from where its position file says."""
+
+    def __init__(self, chain: Chain, file: Path, appetite: Appetite, notices: Notices) -> None:
+        self._chain = chain
+        self._file = file
+        self._appetite = appetite
+        self._notices = notices
+        self._stream = chain.stream.key
+        self._reader: SegmentReader | None = None
+        self._dictionaries: dict[int, Dictionary] = {}
+        self._gathered = _Gathered()
+        self._ahead: tuple[Frame, Dictionary, int] | None = None  # read, but not gathered yet
+        self._damaged = False
+        self._skipped = False
+        self._waited = 0.0
+        position = load_position(file) or Position(0, 0, Marks({}))
+        self._segment, self._offset = position.segment, position.offset
+        self._mark = position.marks.of.get(self._stream)
+        self._committed = position
+
+    @property
+    def mark(self) -> Mark | None:
+        """What is delivered, durably."""
+        return self._committed.marks.of.get(self._stream)
+
+    def read(self, wait: float) -> Batch | None:
+        """Return the next batch; None when there is too little for one after `wait` seconds."""
+        seen = self._chain.end()
+        batch = self._gather()
+        if batch is None:
+            self._chain.wait(seen, wait)
+            self._waited += wait
+            return None
+        self._waited = 0.0
+        return batch
+
+    def commit(self, batch: Batch) -> None:
+        """Remember durably that the batch is delivered."""
+        end: _End = batch.end
+        self._committed = end.position
+        try:
+            save_position(self._file, end.position)
+        except OSError as error:
+            # A full disk must not stop the line: after a restart some rounds are sent twice.
+            self._notices.unsaved(error)
+        self._notices.met(end.gaps, end.closed, end.repeated)
+
+    def wait(self, seconds: float, stop: Event) -> bool:
+        """Wait; a chain has one reader of a name, so the batch stays ours."""
+        stop.wait(seconds)
+        return True
+
+    def close(self) -> None:
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+
+    def _gather(self) -> Batch | None:
+        """Collect frames of one dictionary, as many as are there and fit."""
+        got = self._gathered
+        while got.rounds < got.most and (found := self._next_frame()) is not None:
+            frame, dictionary, end = found
+            if got.frames and got.dictionary is not dictionary:
+                self._ahead = found
+                got.most = 0  # this batch is complete: the next begins with another dictionary
+                break
+            got.dictionary = dictionary
+            got.most = _most_rounds(dictionary)
+            taken = take(self._mark, frame, self._reason())
+            self._mark, self._offset = taken.mark, end
+            self._damaged = self._skipped = False
+            got.add(frame, taken)
+        live = got.rounds < min(self._appetite.least, got.most)
+        if not got.frames or (live and self._waited < self._appetite.patience_s):
+            return None
+        self._gathered = _Gathered()
+        of = {self._stream: self._mark} if self._mark else {}
+        return got.batch(Position(self._segment, self._offset, Marks(of)))
+
+    def _reason(self) -> GapReason:
+        if self._damaged:
+            return GapReason.SPOOL_DAMAGED
+        return GapReason.SPOOL_FULL if self._skipped else GapReason.NOT_WRITTEN
+
+    def _next_frame(self) -> tuple[Frame, Dictionary, int] | None:
+        """The next frame that can be read, its dictionary, and the offset behind it."""
+        if self._ahead:
+            ahead, self._ahead = self._ahead, None
+            return ahead
+        while (found := self._next_record()) is not None:
+            body, end = found
+            if isinstance(body, Dictionary):
+                self._dictionaries.setdefault(body.id, body)
+            elif isinstance(body, Frame):
+                dictionary = self._dictionaries.get(body.dictionary_id)
+                if dictionary is not None:
+                    return body, dictionary, end
+                self._damaged = True  # its dictionary was: the seq will tell what is missing
+            self._offset = end
+        return None
+
+    def _next_record(self) -> tuple[Body, int] | None:
+        while True:
+            entry, closed = self._next_entry()
+            if entry is None:
+                # Bytes left at the end of a closed segment: torn, or damaged. The seq will tell.
+                if not closed or not self._open_next():
+                    return None
+                continue
+            if entry.damaged:
+                self._damaged = True
+            try:
+                return decode(entry.payload), entry.end
+            except TooNew as why:
+                self._notices.held(why)
+                return None
+            except FormatError:
+                self._damaged = True
+                self._offset = entry.end
+
+    def _next_entry(self) -> tuple[Entry | None, bool]:
+        if self._reader is None and not self._open(self._segment):
+            return None, False
+        reader = self._reader
+        if reader is None:
+            return None, False
+        end, closed = self._chain.readable_end(self._segment, reader)
+        try:
+            return reader.read(self._offset, end), closed
+        except OSError:  # the disk can't give it back: what is missing will be a gap
+            self._damaged = True
+            return None, closed
+
+    def _open_next(self) -> bool:
+        """Go on to the segment behind this one; False when there is none yet."""
+        reader = self._reader
+        if reader and self._offset < self._chain.readable_end(self._segment, reader)[0]:
+            self._damaged = True
+        return self._open(self._segment + 1)
+
+    def _open(self, number: int) -> bool:
+        found = self._chain.after(number)
+        if found is None:
+            return False
+        self.close()
+        there, path = found
+        try:
+            self._reader = SegmentReader(path)
+        except FileNotFoundError:  # dropped just now
+            self._skipped = True
+            return False
+        if there != self._segment:
+            self._skipped |= there != number and self._mark is not None
+            self._segment, self._offset = there, 0
+            self._dictionaries.clear()
+        if self._offset:
+            self._learn_dictionaries(self._reader)
+        return True
+
+    def _learn_dictionaries(self, reader: SegmentReader) -> None:
+        """Read the dictionaries before our position: a segment has all that it needs."""
+        at = 0
+        while at < self._offset and (entry := reader.read(at, self._offset)) is not None:
+            at = entry.end
+            try:
+                body = decode(entry.payload)
+            except FormatError:
+                continue
+            if isinstance(body, Dictionary):
+                self._dictionaries[body.id] = body
+
+
+def _most_rounds(dictionary: Dictionary) -> int:
+    return max(1, min(MOST_ROUNDS, MOST_CELLS // max(1, len(dictionary.series))))
+
+
+def load_position(file: Path) -> Position | None:
+    """Read a position file; None when there is none, or none that passes its check.
+
+    A reader without a position begins at the oldest segment: everything there is sent again,
+    which is harmless, and nothing is skipped.
+    """
+    try:
+        reader = SegmentReader(file)
+    except FileNotFoundError:
+        return None
+    try:
+        entry = reader.read(0, reader.size)
+        body = decode(entry.payload) if entry else None
+        return decode_position(body) if isinstance(body, bytes) else None
+    except (OSError, FormatError):
+        return None
+    finally:
+        reader.close()
+
+
+def save_position(file: Path, position: Position) -> None:
+    """Replace a position file in one step. Raises OSError."""
+    new = file.with_suffix(".new")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, pack(encode_position(position_body(position))))
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)
+    new.replace(file)

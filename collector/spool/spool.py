@@ -1,0 +1,228 @@
+"""The spool: a folder that holds every round until the far side has it.
+
+lock            held by the one process that uses the spool
+identity.json   site and node, from the first start on
+standard/       a chain of segments a tier
+positions/      how far each reader of each chain has come
+rejected/       what a receiver refused for good
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import msgspec
+
+from collector.dictionary import Stream
+from collector.errors import DiskError, SpoolError
+from collector.frame import Frame
+from collector.mark import Mark
+from collector.spool.chain import SEGMENT_BYTES, Chain
+from collector.spool.cursor import Appetite, Cursor, Notices, load_position
+from collector.spool.rejected import Rejected
+
+SPOOL_FORMAT = 1
+TIERS = ("vital", "standard", "detail")
+"""Highest first: what is dropped last. A tier's place is its partition in the topic."""
+
+_LEAST_FREE_BYTES = 1 << 30
+_LEAST_FREE_SHARE = 0.05
+
+
+class Limits(NamedTuple):
+    """`max_bytes` of all chains; below `min_free_bytes` of the disk the spool stops growing."""
+
+    max_bytes: int
+    min_free_bytes: int | None = None  # None: the larger of 1 GiB and 5 % of the disk
+
+
+class Last(NamedTuple):
+    """The newest round that a stream is known to have had, by its segments or by its readers."""
+
+    line: int
+    epoch: int
+    seq: int
+    wall_ms: int
+
+
+class _Identity(msgspec.Struct, forbid_unknown_fields=False):
+    format: int
+    site: str
+    node: str
+
+
+class Spool:
+    """An open spool. Only the round room appends; each reader has its own cursor."""
+
+    def __init__(self, path: Path, site: str, node: str | None, limits: Limits) -> None:
+        """Open or begin a spool for a node (None: the one it was begun for, else the host's name).
+
+        Raises SpoolError with what to do: in use, another node's, a newer format, no such right.
+        """
+        self._path = path
+        self._limits = limits
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (path / "positions").mkdir(mode=0o700, exist_ok=True)
+            self._lock = _lock(path / "lock")
+        except OSError as error:
+            raise SpoolError(
+                f"the spool {path} can't be used: {error.strerror}",
+                "make the folder writable for this user, or set spool.path",
+            ) from error
+        try:
+            self.site, self.node = _identify(path / "identity.json", site, node)
+            segment_bytes = max(64 << 10, min(SEGMENT_BYTES, limits.max_bytes // 8))
+            self._chains = {
+                tier: Chain(path / tier, Stream(self.site, self.node, tier), segment_bytes)
+                for tier in TIERS
+            }
+            self.rejected = Rejected(path / "rejected")
+            for tier, chain in self._chains.items():
+                positions = map(load_position, (path / "positions").glob(f"{tier}.*.position"))
+                chain.begin_behind(max((p.segment for p in positions if p), default=0))
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def chain(self, tier: str) -> Chain:
+        return self._chains[tier]
+
+    def cursor(self, tier: str, reader: str, appetite: Appetite, notices: Notices) -> Cursor:
+        """The Log of one reader of a tier, from where it stopped the last time."""
+        file = self._path / "positions" / f"{tier}.{reader}.position"
+        return Cursor(self._chains[tier], file, appetite, notices)
+
+    def last(self, tier: str) -> Last | None:
+        """The newest round of a stream: what the next epoch follows.
+
+        The readers' marks are asked too: they know a round that the disk has lost since.
+        """
+        chain = self._chains[tier]
+        frame = chain.newest_frame()
+        known = [_last_of_frame(frame)] if frame else []
+        for file in (self._path / "positions").glob(f"{tier}.*.position"):
+            position = load_position(file)
+            mark = position.marks.of.get(chain.stream.key) if position else None
+            if mark:
+                known.append(_last_of_mark(mark))
+        return max(known, key=lambda last: (last.wall_ms, last.seq), default=None)
+
+    @property
+    def bytes(self) -> int:
+        return sum(chain.bytes for chain in self._chains.values())
+
+    @property
+    def max_bytes(self) -> int:
+        return self._limits.max_bytes
+
+    def make_room(self, tier: str) -> int:
+        """Before a new segment of `tier`: drop old segments while the spool is over its quota.
+
+        Returns how many segments went. The lowest tier goes first. On a disk that is nearly full
+        a new segment replaces one old one: the spool stops growing, it never shrinks for others.
+        """
+        if not self._chains[tier].must_roll:
+            return 0
+        dropped = 0
+        try:
+            while self.bytes > self._limits.max_bytes and self._drop_oldest():
+                dropped += 1
+            if not dropped and self._disk_is_nearly_full() and self._drop_oldest():
+                dropped += 1
+        except OSError as error:
+            raise DiskError(
+                f"an old segment in {self._path} can't be removed: {error.strerror}",
+                "check owner and mode of spool.path",
+            ) from error
+        return dropped
+
+    def close(self) -> None:
+        for chain in self._chains.values():
+            chain.close()
+        self.rejected.close()
+        os.close(self._lock)
+
+    def _drop_oldest(self) -> bool:
+        return any(self._chains[tier].drop_oldest() for tier in reversed(TIERS))
+
+    def _disk_is_nearly_full(self) -> bool:
+        disk = os.statvfs(self._path)
+        least = self._limits.min_free_bytes
+        if least is None:
+            least = max(_LEAST_FREE_BYTES, int(disk.f_blocks * disk.f_frsize * _LEAST_FREE_SHARE))
+        return disk.f_bavail * disk.f_frsize < least
+
+
+def _lock(file: Path) -> int:
+    fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(fd, 32, 0).decode(errors="replace").strip()
+        os.close(fd)
+        raise SpoolError(
+            f"the spool {file.parent} is in use by process {holder or 'unknown'}",
+            "stop that collector, or give this one another spool.path",
+        ) from error
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    return fd
+
+
+def _identify(file: Path, site: str, node: str | None) -> tuple[str, str]:
+    """Hold the spool against who asks for it; write the identity at the first start."""
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        identity = _Identity(SPOOL_FORMAT, site, node or os.uname().nodename)
+        new = file.with_suffix(".new")
+        with new.open("wb") as out:
+            out.write(msgspec.json.encode(identity) + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+        new.replace(file)
+        return identity.site, identity.node
+    try:
+        identity = msgspec.json.decode(text, type=_Identity)
+    except msgspec.DecodeError as error:
+        raise SpoolError(
+            f"{file} is damaged: {error}",
+            f'write it anew: {{"format": {SPOOL_FORMAT}, "site": "...", "node": "..."}}',
+        ) from error
+    if identity.format > SPOOL_FORMAT:
+        raise SpoolError(
+            f"{file.parent} has format {identity.format}, this version knows {SPOOL_FORMAT}",
+            "start the newer version again, or name another spool.path",
+        )
+    for what, kept, asked in (("site", identity.site, site), ("node", identity.node, node)):
+        if asked is not None and asked != kept:
+            raise SpoolError(
+                f"{file.parent} belongs to {what} {kept}, the config says {asked}",
+                f"set {what} back, or give {asked} a spool.path of its own",
+            )
+    return identity.site, identity.node
+
+
+def _last_of_frame(frame: Frame) -> Last:
+    lineage = frame.lineage
+    return Last(lineage.line, lineage.epoch, frame.last_seq, frame.at[-1].wall_ms or 0)
+
+
+def _last_of_mark(mark: Mark) -> Last:
+    return Last(mark.line, mark.epoch, mark.seq, mark.wall_ms)
