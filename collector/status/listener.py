@@ -39,7 +39,11 @@ log = logging.getLogger(__name__)
 
 
 class Connection(HTTPConnection):
-    """A connection that tells its server when it is closed."""
+    """A connection that tells its server when a worker has begun with it, and when it is closed."""
+
+    def communicate(self) -> bool:
+        self.server.begun(self)
+        return bool(super().communicate())  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         self.server.forget(self)
@@ -69,7 +73,8 @@ class Listener(Server):
         )
         self.refused: OSError | None = None
         self._waiting: dict[Connection, float] = {}  # for their head, oldest first; wall time
-        self._answered: dict[Connection, float] = {}  # by a worker, or soon; monotonic time
+        self._answered: dict[Connection, float] = {}  # by a worker; monotonic, inf in the queue
+        self._pushed_out: set[Connection] = set()  # cut, and closed when the selector finds it so
         self._connections_lock = Lock()
 
     def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002 - cheroot's name
@@ -94,7 +99,7 @@ class Listener(Server):
         """
         with self._connections_lock:
             since = self._waiting.pop(conn, None)
-            has_place = since is not None or self._make_room()
+            has_place = since is not None or (conn not in self._pushed_out and self._make_room())
         if not has_place:
             conn.close()
             return
@@ -123,11 +128,24 @@ class Listener(Server):
         for conn in overdue:
             _cut(conn)
 
+    def cut_all(self) -> None:
+        """End every answer and everything in the queue, so that `stop()` need not wait."""
+        with self._connections_lock:
+            answered = list(self._answered)
+        for conn in answered:
+            _cut(conn)
+
+    def begun(self, conn: Connection) -> None:
+        """Called by a connection when a worker turns to it: its time in the queue isn't counted."""
+        with self._connections_lock:
+            self._answered[conn] = time.monotonic()
+
     def forget(self, conn: Connection) -> None:
         """Called by a connection that closes."""
         with self._connections_lock:
             self._waiting.pop(conn, None)
             self._answered.pop(conn, None)
+            self._pushed_out.discard(conn)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Send cheroot's messages to the log. Below a warning they are the client's affairs."""
@@ -147,17 +165,20 @@ class Listener(Server):
         conn.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         conn.socket.settimeout(ANSWER_SECONDS)
         with self._connections_lock:
-            self._answered[conn] = time.monotonic()
+            self._answered[conn] = float("inf")
         super().process_conn(conn)
 
     def _make_room(self) -> bool:
         """Make a place for one more. Call with the lock held; False when all are being answered."""
         if len(self._waiting) + len(self._answered) < MAX_CONNECTIONS:
             return True
-        for oldest in self._waiting:
-            _cut(oldest)  # wakes the selector, which finds no more bytes and closes it
-            return True
-        return False
+        oldest = next(iter(self._waiting), None)
+        if oldest is None:
+            return False
+        del self._waiting[oldest]
+        self._pushed_out.add(oldest)
+        _cut(oldest)  # which wakes the selector, and it closes what has no place
+        return True
 
 
 def _cut(conn: Connection) -> None:

@@ -69,7 +69,7 @@ class StatusServer:
 
     def close(self) -> None:
         """Close the port and every connection. May be called again."""
-        self._listener.cut_overdue(float("inf"))  # no stop waits for a slow client
+        self._listener.cut_all()  # no stop waits for a slow client
         self._listener.stop()
 
 
