@@ -158,8 +158,15 @@ class Kafka:
         return [f"-D{name}={value}" for name, value in options.items()]
 
     def _log_options(self) -> list[str]:
-        logger = "org.slf4j.simpleLogger"
-        return [f"-D{logger}.defaultLogLevel=info", f"-D{logger}.showDateTime=true"]
+        options = {
+            "defaultLogLevel": "info",
+            "showDateTime": "true",
+            "dateTimeFormat": "HH:mm:ss.SSS",
+            # All of the configuration, three times over: the end of the log is to show more.
+            "log.kafka.server.KafkaConfig": "warn",
+            "log.org.apache.kafka.common.config": "warn",
+        }
+        return [f"-Dorg.slf4j.simpleLogger.{name}={value}" for name, value in options.items()]
 
     def _format(self) -> None:
         """Write server.properties, and make the data directory when there is none yet."""

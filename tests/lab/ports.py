@@ -23,7 +23,9 @@ def free_port() -> int:
     locks = Path(tempfile.gettempdir(), f"edgevitals-ports-{os.getuid()}")
     locks.mkdir(exist_ok=True)
     # Not the shared random: the test run seeds it, and all runs would begin with the same ports.
-    for port in random.SystemRandom().sample(range(FIRST, LAST + 1), LAST + 1 - FIRST):
+    choice = random.SystemRandom()
+    for _ in range(10_000):
+        port = choice.randint(FIRST, LAST)
         if port not in _kept and _lock(port, locks / str(port)):
             return port
     raise RuntimeError(f"no free port between {FIRST} and {LAST}")
