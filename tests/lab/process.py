@@ -12,11 +12,12 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.lab.waiting import wait_for
 
 TAIL = 40  # lines of a log that are shown when something fails
 
@@ -98,23 +99,21 @@ class Process:
 
         Raises StartError with the end of the log when it ended instead, or time ran out.
         """
-        deadline = time.monotonic() + seconds
-        while not is_ready():
-            if not self.is_running:
-                raise StartError(f"{self.name} ended with {self.returncode}\n{self.tail()}")
-            if time.monotonic() > deadline:
-                self.kill()
-                raise StartError(f"{self.name} not ready after {seconds:.0f} s\n{self.tail()}")
-            time.sleep(0.05)
+        try:
+            wait_for(lambda: is_ready() or not self.is_running, seconds)
+        except TimeoutError:
+            self.kill()
+            raise StartError(
+                f"{self.name} is not ready after {seconds:.0f} s\n{self.tail()}"
+            ) from None
+        if not self.is_running:
+            raise StartError(f"{self.name} ended with {self.returncode}\n{self.tail()}")
 
     def wait(self, seconds: float) -> int:
-        """Return the exit code. Raises subprocess.TimeoutExpired when it goes on."""
-        deadline = time.monotonic() + seconds
-        while (code := self.returncode) is None:
-            if time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired(self.command, seconds)
-            time.sleep(0.02)
-        return code
+        """Return the exit code. Raises TimeoutError when it goes on."""
+        wait_for(lambda: not self.is_running, seconds, f"the end of {self.name}")
+        assert self.returncode is not None
+        return self.returncode
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the program, and not to its children."""
@@ -147,7 +146,7 @@ class Process:
         self.send(signal.SIGCONT)  # one that is paused takes no SIGTERM
         try:
             self.wait(grace)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             os.killpg(self.pid, signal.SIGKILL)
             self.wait(grace + 10.0)
 

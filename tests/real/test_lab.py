@@ -24,6 +24,7 @@ from tests.lab.prometheus import Prometheus, QueryError
 from tests.lab.protos import write_request_class
 from tests.lab.proxy import Cut, Proxy
 from tests.lab.traffic import GROUPS, Traffic
+from tests.lab.waiting import wait_for
 from tests.lab.witness import RemoteWriteWitness
 
 
@@ -146,9 +147,11 @@ def test_a_cut_link_passes_nothing_until_it_is_restored(link, how: Cut, seen: st
     proxy, url, witness = link
     assert write(url, "one", time.time() - 2, 1.0) == 204
     proxy.cut(how)
-    with urllib3.PoolManager(retries=False, timeout=0.5) as pool:
-        with pytest.raises(urllib3.exceptions.HTTPError, match=seen):
-            pool.request("GET", f"http://{proxy.address}/-/ready")
+    with (
+        pytest.raises(urllib3.exceptions.HTTPError, match=seen),
+        urllib3.PoolManager(retries=False, timeout=0.5) as pool,
+    ):
+        pool.request("GET", f"http://{proxy.address}/-/ready")
     assert witness.report().requests == 1
     proxy.restore()
     assert write(url, "one", time.time(), 1.0) == 204
@@ -226,10 +229,3 @@ def is_alive(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
-
-
-def wait_for(is_so, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"not so within {seconds:.0f} s"
-        time.sleep(0.05)
