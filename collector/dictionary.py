@@ -29,7 +29,7 @@ from collector.series import Family, Kind, Labels, Series
 
 MAX_BYTES = 64 << 20
 MAX_SERIES = 1_000_000
-_ZSTD_LEVEL = 9  # written seldom: 10 % smaller than level 3 for 20 ms more at 4,000 series
+_ZSTD_LEVEL = 15  # written seldom: a fifth smaller than level 3, for 40 ms at 4,000 series
 
 
 class Stream(NamedTuple):

@@ -23,6 +23,26 @@ LONGEST_HOLD_S = 300.0
 READ_WAIT_S = 1.0
 
 
+MOST_ROUNDS = 20
+MOST_CELLS = 80_000
+"""Of one batch: what every receiver measured takes in one request, about 2 MB."""
+
+
+class Appetite(NamedTuple):
+    """How much a reader wants at once: `least` rounds while the line is live, else what is there.
+
+    `patience_s` bounds the wait for `least`: then it takes fewer.
+    """
+
+    least: int
+    patience_s: float
+
+
+def most_rounds(dictionary: Dictionary) -> int:
+    """How many rounds of these series fit into a batch."""
+    return max(1, min(MOST_ROUNDS, MOST_CELLS // max(1, len(dictionary.series))))
+
+
 class Batch(NamedTuple):
     """Frames of one stream and one dictionary, oldest first, all of them to be delivered.
 

@@ -22,23 +22,9 @@ from collector.mark import (
     take,
 )
 from collector.mark import encode_position as position_body
-from collector.pump import Batch
+from collector.pump import MOST_ROUNDS, Appetite, Batch, most_rounds
 from collector.spool.chain import Chain
 from collector.spool.segment import Entry, SegmentReader, pack
-
-MOST_ROUNDS = 20
-MOST_CELLS = 80_000
-"""Of one batch: what every receiver measured takes in one request, about 2 MB."""
-
-
-class Appetite(NamedTuple):
-    """How much a reader wants at once: `least` rounds while the line is live, else what is there.
-
-    `patience_s` bounds the wait for `least`: then it takes fewer.
-    """
-
-    least: int
-    patience_s: float
 
 
 class Notices(Protocol):
@@ -165,7 +151,7 @@ class Cursor:
                 got.most = 0  # this batch is complete: the next begins with another dictionary
                 break
             got.dictionary = dictionary
-            got.most = _most_rounds(dictionary)
+            got.most = most_rounds(dictionary)
             taken = take(self._mark, frame, self._reason())
             self._mark, self._offset = taken.mark, end
             self._damaged = self._skipped = False
@@ -268,10 +254,6 @@ class Cursor:
                 continue
             if isinstance(body, Dictionary):
                 self._dictionaries[body.id] = body
-
-
-def _most_rounds(dictionary: Dictionary) -> int:
-    return max(1, min(MOST_ROUNDS, MOST_CELLS // max(1, len(dictionary.series))))
 
 
 def load_position(file: Path) -> Position | None:

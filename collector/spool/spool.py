@@ -21,8 +21,9 @@ from collector.dictionary import Stream
 from collector.errors import DiskError, SpoolError
 from collector.frame import Frame
 from collector.mark import Mark
+from collector.pump import Appetite
 from collector.spool.chain import SEGMENT_BYTES, Chain
-from collector.spool.cursor import Appetite, Cursor, Notices, load_position
+from collector.spool.cursor import Cursor, Notices, load_position
 from collector.spool.rejected import Rejected
 
 SPOOL_FORMAT = 1
