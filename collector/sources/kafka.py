@@ -128,7 +128,7 @@ class KafkaSource:
         for failure in (*snapshot.failures, *([lost] if lost else [])):
             values[self._id(FAILURES, call=failure.call, error=failure.code)] = failure.count
         self._say_left_out(snapshot.left_out)
-        return Reading(list(values), list(values.values()))
+        return Reading(list(values), list(map(float, values.values())))
 
     def close(self) -> None:
         """Nothing is held: the admin process belongs to the program, which ends it."""
@@ -139,7 +139,8 @@ class KafkaSource:
             self._id(LEFT_OUT, what="partitions"): snapshot.left_out.get("partitions", 0),
         }
         for broker in snapshot.brokers:
-            address = f"{broker.host}:{broker.port}"
+            host = f"[{broker.host}]" if ":" in broker.host else broker.host
+            address = f"{host}:{broker.port}"
             values[self._id(BROKER_INFO, id=str(broker.id), address=address)] = 1
         for topic in snapshot.topics:
             values[self._id(PARTITIONS, topic=topic.name)] = len(topic.partitions)
