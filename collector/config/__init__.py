@@ -1,0 +1,39 @@
+"""The configuration: `load` reads a file into a `Config`; `tree.py` says what may stand in it."""
+
+from __future__ import annotations
+
+from collector.config.loading import Loaded, load
+from collector.config.scalars import Address, FreeSpace
+from collector.config.tree import (
+    PRESETS,
+    TIERS,
+    Config,
+    HostConfig,
+    JmxConfig,
+    KafkaConfig,
+    SinkConfig,
+    SourcesConfig,
+    SpoolConfig,
+    StatusConfig,
+    TierName,
+    TopicConfig,
+)
+
+__all__ = [
+    "PRESETS",
+    "TIERS",
+    "Address",
+    "Config",
+    "FreeSpace",
+    "HostConfig",
+    "JmxConfig",
+    "KafkaConfig",
+    "Loaded",
+    "SinkConfig",
+    "SourcesConfig",
+    "SpoolConfig",
+    "StatusConfig",
+    "TierName",
+    "TopicConfig",
+    "load",
+]

@@ -1,0 +1,128 @@
+"""What must be right between keys: what needs what, and what may not be there twice.
+
+Looks only at sections that could be read; those that could not have their own problem already.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from collector.config.problems import WHOLE_FILE, KeyPath, Place, Problems, shown_path
+from collector.config.reader import Reader
+from collector.config.tree import Config, HostConfig, JmxConfig, KafkaConfig, SinkConfig
+
+OWN_JOB = "edgevitals"
+"""The job label of what the collector says of itself."""
+
+
+class _Target(NamedTuple):
+    path: KeyPath
+    job: str
+    instance: str | None
+    """None is the node's name."""
+
+
+def check(reader: Reader, problems: Problems, node: str | None) -> None:
+    """Report what doesn't fit together. `node` is the configured one."""
+    _kafka_is_there(reader, problems)
+    _targets_differ(reader, problems, node)
+    _sinks_differ(reader, problems)
+    _tokens_are_safe(reader, problems)
+    config = reader.built.get(())
+    if isinstance(config, Config) and not (config.sources.jmx or _reads_more(config)):
+        problems.warning(WHOLE_FILE, "nothing is read but the collector itself: add sources")
+
+
+def _reads_more(config: Config) -> bool:
+    return config.sources.host is not None or config.sources.kafka is not None
+
+
+def _place(reader: Reader, path: KeyPath) -> Place:
+    """The nearest thing above that is written somewhere."""
+    while path and path not in reader.places:
+        path = path[:-1]
+    place = reader.places.get(path, WHOLE_FILE)
+    return place._replace(end_line=place.line, end_column=place.column + 1) if place.line else place
+
+
+def _kafka_is_there(reader: Reader, problems: Problems) -> None:
+    if ("kafka",) not in reader.places:
+        for path, section in list(reader.built.items()):
+            if path in {("sources", "kafka"), ("topic",)} and section is not None:
+                problems.error(
+                    _place(reader, path),
+                    'needs a connection: write "kafka: {bootstrap.servers: HOST:PORT}"',
+                    path,
+                )
+    elif ("kafka", "bootstrap.servers") not in reader.places:
+        problems.error(
+            _place(reader, ("kafka",)),
+            'missing: write "bootstrap.servers: HOST:PORT"',
+            ("kafka", "bootstrap.servers"),
+        )
+
+
+def _targets(reader: Reader) -> Iterator[_Target]:
+    for path, section in sorted(reader.built.items(), key=lambda item: _place(reader, item[0])):
+        if isinstance(section, JmxConfig):
+            yield _Target(path, section.job, section.target_instance)
+        elif isinstance(section, HostConfig | KafkaConfig):
+            yield _Target(path, section.job, section.instance)
+
+
+def _targets_differ(reader: Reader, problems: Problems, node: str | None) -> None:
+    seen: dict[tuple[str, str | None], str] = {(OWN_JOB, node): "the collector's own"}
+    for path, job, instance in _targets(reader):
+        instance = instance or node  # noqa: PLW2901
+        other = seen.get((job, instance))
+        if other is None:
+            line = _place(reader, path).line
+            where = f" in line {line}" if line else ""
+            seen[job, instance] = f"those of {shown_path(path)}{where}"
+            continue
+        named = f'"{instance}"' if instance else "the node"
+        problems.error(
+            _place(reader, path),
+            f'job "{job}" and instance {named} are already {other}: give this one another instance',
+            path,
+        )
+
+
+def _sinks_differ(reader: Reader, problems: Problems) -> None:
+    seen: dict[str, KeyPath] = {}
+    for path, section in sorted(reader.built.items(), key=lambda item: _place(reader, item[0])):
+        if not isinstance(section, SinkConfig):
+            continue
+        first = seen.setdefault(section.name, path)
+        if first != path:
+            line = _place(reader, (*first, "name")).line
+            problems.error(
+                reader.places[*path, "name"],
+                f'"{section.name}" is already the name of {shown_path(first)} in line {line}: '
+                "positions are kept by this name, choose another",
+                (*path, "name"),
+            )
+
+
+def _tokens_are_safe(reader: Reader, problems: Problems) -> None:
+    for path, section in reader.built.items():
+        if isinstance(section, SinkConfig) and section.token_file and not _is_safe(section.url):
+            problems.warning(
+                reader.places[*path, "url"],
+                "the token travels unencrypted: use https",
+                (*path, "url"),
+            )
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
