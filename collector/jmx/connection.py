@@ -1,0 +1,193 @@
+"""A socket to a JVM: the only file of this library that does I/O.
+
+Everything has one deadline, a `time.monotonic()` value: a peer that sends a byte a second gets no
+more time than one that sends none.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from typing import Final
+
+from collector.jmx.errors import JmxError, PeerBrokeProtocol, Unreachable
+from collector.jmx.exchange import Exchange
+from collector.jmx.javastream import Decoder
+from collector.jmx.jrmp import HANDSHAKE, address_after_ack, read_ack
+from collector.jmx.limits import Limits
+
+_RECEIVE: Final = 1 << 16
+_WHICH_PORT: Final = "Check host and port, and that the JVM was started with a JMX port"
+
+
+class Connection:
+    """An open connection that speaks JRMP. `host` may be an IPv6 address in brackets."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        deadline: float,
+        limits: Limits,
+        tls: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+    ) -> None:
+        host = host.removeprefix("[").removesuffix("]")
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._host = host
+        self._port = port
+        self.has_tls = tls is not None
+        self.sent_bytes = 0
+        self.received_bytes = 0
+        self.decoder = Decoder(limits)
+        self._socket = self._connect(host, port, deadline)
+        try:
+            if tls is not None:
+                self._start_tls(tls, server_hostname or host, deadline)
+            self._shake_hands(deadline)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, exchange: Exchange, deadline: float) -> None:
+        """Send and receive until each question has its answer. After an error: close it."""
+        while not exchange.done:
+            if requests := exchange.to_send():
+                self._send(requests, deadline)
+            exchange.receive(self._receive(deadline))
+
+    def goes_to(self, host: str, port: int, *, has_tls: bool) -> bool:
+        host = host.removeprefix("[").removesuffix("]")
+        return (self._host, self._port, self.has_tls) == (host, port, has_tls)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _connect(self, host: str, port: int, deadline: float) -> socket.socket:
+        problem: OSError | None = None
+        try:
+            # The resolver has time-outs of its own (resolv.conf); Python can't bound it.
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise Unreachable(
+                f"{self.address}: no such host ({error.strerror})", _WHICH_PORT
+            ) from error
+        for family, kind, protocol, _, address in found:
+            one = socket.socket(family, kind, protocol)
+            try:
+                one.settimeout(_left(deadline, self.address))
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                one.connect(address)
+            except OSError as error:
+                one.close()
+                problem = error
+            except JmxError:
+                one.close()
+                raise
+            else:
+                return one
+        if isinstance(problem, TimeoutError):
+            raise Unreachable(f"{self.address}: no connection in time", _WHICH_PORT) from problem
+        reason = problem.strerror if problem else "no address"
+        raise Unreachable(f"{self.address}: {reason}", _WHICH_PORT) from problem
+
+    def _start_tls(self, context: ssl.SSLContext, name: str, deadline: float) -> None:
+        self._socket.settimeout(_left(deadline, self.address))
+        try:
+            self._socket = context.wrap_socket(self._socket, server_hostname=name)
+        except OSError as error:
+            raise _tls_failed(self.address, error) from error
+
+    def _shake_hands(self, deadline: float) -> None:
+        self._send(HANDSHAKE, deadline)
+        reading = read_ack(self.decoder)
+        try:
+            while True:
+                try:
+                    next(reading)
+                except StopIteration:
+                    break
+                self.decoder.buffer += self._receive(deadline)
+        except PeerBrokeProtocol as error:
+            raise PeerBrokeProtocol(f"{self.address}: {error.message}", error.hint) from error
+        except Unreachable as error:
+            raise _no_handshake(self.address, self.has_tls, error) from error
+        self._send(address_after_ack(), deadline)
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        self._socket.settimeout(_left(deadline, self.address))
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise _cut(self.address, error) from error
+        self.sent_bytes += len(data)
+
+    def _receive(self, deadline: float) -> bytes:
+        self._socket.settimeout(_left(deadline, self.address))
+        try:
+            data = self._socket.recv(_RECEIVE)
+        except OSError as error:
+            raise _cut(self.address, error) from error
+        if not data:
+            raise Unreachable(f"{self.address}: the server closed the connection")
+        self.received_bytes += len(data)
+        return data
+
+
+class TooLate(Unreachable):
+    """The deadline passed."""
+
+
+def _left(deadline: float, address: str) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TooLate(f"{address}: no answer in time", "Is the JVM busy, stopped, or far away?")
+    return left
+
+
+def _cut(address: str, error: OSError) -> Unreachable:
+    if isinstance(error, TimeoutError):
+        return TooLate(f"{address}: no answer in time", "Is the JVM busy, stopped, or far away?")
+    if isinstance(error, ssl.SSLError):
+        return _tls_failed(address, error)
+    return Unreachable(f"{address}: the connection was cut ({error.strerror or error})")
+
+
+def _no_handshake(address: str, has_tls: bool, error: Unreachable) -> JmxError:
+    if isinstance(error, TooLate):
+        return TooLate(f"{address}: connected, but no answer to RMI's handshake", _WHICH_PORT)
+    if isinstance(error.__cause__, ssl.SSLError):
+        return error
+    hint = "Is it a JMX port? " + (
+        "It speaks TLS; a broker's TLS listener would do the same"
+        if has_tls
+        else "A broker's own port would do the same; so does a JMX port that wants TLS, at times"
+    )
+    return PeerBrokeProtocol(f"{address}: the server does not speak Java RMI", hint)
+
+
+def _tls_failed(address: str, error: OSError) -> Unreachable:
+    if isinstance(error, TimeoutError):
+        return TooLate(f"{address}: no TLS handshake in time", "Does this port speak TLS?")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        hint = (
+            "The certificate is for another host name: set the server's name, or switch the "
+            "host-name check off and pin the CA (Java's own clients don't check names either)"
+            if error.verify_code in (62, 64)
+            else "Give the CA that signed it (ca_file)"
+        )
+        return Unreachable(
+            f"{address}: the server's certificate is not trusted ({error.verify_message})", hint
+        )
+    reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
+    if isinstance(error, ssl.SSLEOFError | ConnectionResetError):
+        return Unreachable(
+            f"{address}: the server closed the connection in the TLS handshake",
+            "Is TLS switched on at this port? A registry may be plain while the server is not",
+        )
+    hint = "Does this port speak TLS?"
+    if "ALERT" in str(reason) or "CERTIFICATE" in str(reason):
+        hint = "The server may want a client certificate: give certificate_file and key_file"
+    return Unreachable(f"{address}: TLS failed ({reason})", hint)

@@ -1,0 +1,23 @@
+"""How much a server may make us read and keep.
+
+The largest honest answer met so far (the names of 3,888 MBeans) has 0.5 MB, 12,000 items and a
+depth of 4. A stream of Java objects has no length in front, so each bound is checked while reading.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """Bounds of one reply."""
+
+    reply_bytes: int = 16 << 20
+    held_bytes: int = 64 << 20  # what the decoded reply takes in memory, by its own count
+    items: int = 500_000  # objects, strings, arrays, class descriptors: all that gets a handle
+    array: int = 200_000  # elements of one array
+    text: int = 1 << 20  # bytes of one string
+    depth: int = 60  # objects inside objects; each level costs three Python frames
+    fields: int = 512  # of one class
+    superclasses: int = 32  # of one class
+    slots: int = 20_000  # values in the attributes of one MBean
