@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
-import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from collector.jmx import jrmp, mbeans
 from collector.jmx.bean import Bean, Failure, Layout
+from collector.jmx.connection import Tls, now
 from collector.jmx.errors import CallFailed
 from collector.jmx.exchange import Call
 from collector.jmx.limits import Limits
@@ -61,7 +60,7 @@ class Client:
         selection: Selection | None = None,
         username: str | None = None,
         password: str | Callable[[], str] | None = None,
-        tls: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None,
+        tls: Tls = None,
         registry_tls: bool = False,
         server_hostname: str | None = None,
         rmi_port: int | None = None,
@@ -148,7 +147,7 @@ class Client:
 
     def close(self) -> None:
         """End the session, within a second."""
-        self._session.close(time.monotonic() + 1.0)
+        self._session.close(now() + 1.0)
 
     def __enter__(self) -> Self:
         return self
@@ -166,11 +165,11 @@ class Client:
         sessions = self._session.counts.sessions
         if sessions != self._planned_in:
             self._plan.forget()
-        elif time.monotonic() < self._next_look:
+        elif now() < self._next_look:
             return
         self._plan.look(self._session, deadline)
         self._planned_in = sessions
-        self._next_look = time.monotonic() + self._refresh_s
+        self._next_look = now() + self._refresh_s
 
     def _read(
         self, beans: Sequence[Bean], deadline: float

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import Final
 
 from collector.jmx.errors import JmxError, PeerBrokeProtocol, Unreachable
@@ -16,6 +17,9 @@ from collector.jmx.exchange import Exchange
 from collector.jmx.javastream import Decoder
 from collector.jmx.jrmp import HANDSHAKE, address_after_ack, read_ack
 from collector.jmx.limits import Limits
+
+Tls = ssl.SSLContext | Callable[[], ssl.SSLContext] | None
+"""A context, or a function that makes one, so that certificates may change while we run."""
 
 _RECEIVE: Final = 1 << 16
 _WHICH_PORT: Final = "Check host and port, and that the JVM was started with a JMX port"
@@ -31,7 +35,7 @@ class Connection:
         *,
         deadline: float,
         limits: Limits,
-        tls: ssl.SSLContext | None = None,
+        tls: Tls = None,
         server_hostname: str | None = None,
     ) -> None:
         host = host.removeprefix("[").removesuffix("]")
@@ -45,7 +49,7 @@ class Connection:
         self._socket = self._connect(host, port, deadline)
         try:
             if tls is not None:
-                self._start_tls(tls, server_hostname or host, deadline)
+                self._start_tls(tls() if callable(tls) else tls, server_hostname or host, deadline)
             self._shake_hands(deadline)
         except BaseException:
             self.close()
@@ -136,12 +140,17 @@ class Connection:
         return data
 
 
+def now() -> float:
+    """The clock that deadlines are of."""
+    return time.monotonic()
+
+
 class TooLate(Unreachable):
     """The deadline passed."""
 
 
 def _left(deadline: float, address: str) -> float:
-    left = deadline - time.monotonic()
+    left = deadline - now()
     if left <= 0:
         raise TooLate(f"{address}: no answer in time", "Is the JVM busy, stopped, or far away?")
     return left

@@ -7,14 +7,13 @@ then a call gives NoSuchObjectException, and a new session costs three round tri
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from collector.jmx import jrmp
-from collector.jmx.connection import Connection, TooLate
+from collector.jmx.connection import Connection, Tls, TooLate
 from collector.jmx.errors import CallFailed, JmxError, PeerBrokeProtocol, Unreachable
 from collector.jmx.exchange import Call, Exchange, Question
 from collector.jmx.limits import Limits
@@ -45,7 +44,7 @@ class Address:
     port: int
     username: str | None = None
     password: str | Callable[[], str] | None = None
-    tls: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None
+    tls: Tls = None
     registry_tls: bool = False
     server_hostname: str | None = None
     rmi_port: int | None = None
@@ -205,19 +204,16 @@ class Session:
 
     def _connect(self, host: str, port: int, *, has_tls: bool, deadline: float) -> Connection:
         address = self._address
-        context: ssl.SSLContext | None = None
-        if has_tls:
-            context = address.tls() if callable(address.tls) else address.tls
-            if context is None:
-                raise PeerBrokeProtocol(
-                    f"{host}:{port}: the JMX server wants TLS", "Set TLS for this target"
-                )
+        if has_tls and address.tls is None:
+            raise PeerBrokeProtocol(
+                f"{host}:{port}: the JMX server wants TLS", "Set TLS for this target"
+            )
         self._connection = Connection(
             host,
             port,
             deadline=deadline,
             limits=self._limits,
-            tls=context,
+            tls=address.tls if has_tls else None,
             server_hostname=address.server_hostname,
         )
         self.counts.connections += 1
