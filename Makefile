@@ -15,7 +15,7 @@ check: python
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 fix: python
 	$(BIN)/ruff check --fix

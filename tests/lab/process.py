@@ -22,6 +22,7 @@ from tests.lab.waiting import wait_for
 TAIL = 40  # lines of a log that are shown when something fails
 
 _running: list[Process] = []
+_fallen: list[Process] = []  # those that ended without being asked to
 
 
 class StartError(Exception):
@@ -46,6 +47,7 @@ class Process:
         self.log = log
         self._environment = {**os.environ, **(environment or {})}
         self._popen: subprocess.Popen[bytes] | None = None
+        self._asked = False  # to end
 
     def __enter__(self) -> Self:
         self.start()
@@ -78,6 +80,8 @@ class Process:
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
             _running.remove(self)
+            if not self._asked:
+                _fallen.append(self)
         return child.returncode
 
     def start(self) -> None:
@@ -92,6 +96,7 @@ class Process:
                 env=self._environment,
                 start_new_session=True,
             )
+        self._asked = False
         _running.append(self)
 
     def wait_until(self, is_ready: Callable[[], bool], seconds: float) -> None:
@@ -142,6 +147,7 @@ class Process:
     def _end(self, number: signal.Signals, grace: float) -> None:
         if not self.is_running:
             return
+        self._asked = True
         self.send(number)
         self.send(signal.SIGCONT)  # one that is paused takes no SIGTERM
         try:
@@ -162,8 +168,18 @@ class Process:
 
 
 def running() -> list[Process]:
-    """Return what was started and not yet stopped, to show the logs when a test fails."""
+    """Return what was started and hasn't ended."""
+    for process in tuple(_running):
+        _ = process.returncode  # looks, and takes note
     return list(_running)
+
+
+def fallen() -> list[Process]:
+    """Return what ended without being asked to since `fallen` was last called."""
+    running()
+    found = _fallen.copy()
+    _fallen.clear()
+    return found
 
 
 @atexit.register

@@ -28,10 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Show the end of the log of every part that runs when a test fails."""
+    """When a test fails, show the end of the log of every part that runs, or ended unasked."""
     report = yield
+    parts_to_show = [*process.fallen(), *process.running()]
     if report.failed:
-        report.sections += [(f"log of {one.name}", one.tail()) for one in process.running()]
+        report.sections += [(f"log of {one.name}", one.tail()) for one in parts_to_show]
     return report
 
 

@@ -190,6 +190,7 @@ def test_a_part_that_does_not_start_shows_its_log(tmp_path: Path):
     broken.start()
     with pytest.raises(StartError, match=r"(?s)ended with 3.*out of luck"):
         broken.wait_until(lambda: False, 10.0)
+    assert broken in process.fallen()  # for the report of a test that fails
 
 
 def test_a_part_ends_with_its_children(tmp_path: Path):
