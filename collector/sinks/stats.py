@@ -1,0 +1,25 @@
+"""What a sink tells of itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from collector.dictionary import Stream
+
+
+@dataclass(slots=True)
+class SinkStats:
+    """Counts since the start. The sink's thread writes; others read, and copy what has a size.
+
+    `requests` by code: an HTTP status, or what happened instead (`post.Exchange`). `unsendable`
+    are samples by the reason why their series is never sent (`labels.py`).
+    """
+
+    requests: Counter[str] = field(default_factory=Counter)
+    bytes_sent: int = 0  # bodies as they are sent, also those that were not taken
+    samples_delivered: int = 0  # taken by the receiver, each time it took them
+    already_stored: int = 0  # refused, since an attempt before had brought them
+    unsendable: Counter[str] = field(default_factory=Counter)
+    last_success_s: float | None = None  # Unix time
+    newest_ms: dict[Stream, int] = field(default_factory=dict)  # time of the newest round delivered
