@@ -63,16 +63,18 @@ def serve(stdin: BinaryIO, stdout: BinaryIO) -> None:
         stdout.flush()
 
     messages = _messages(stdin)
-    hello = next(messages, None)
-    if hello is None:
+    first = next(messages, None)
+    if first is None:
         return
-    properties = decode_hello(hello).properties
+    hello = decode_hello(first)
+    if os.getppid() != hello.parent:  # it died before we asked Linux to tell us
+        return
     at_start = 0
     for served, message in enumerate(messages, 1):
         request = decode_request(message)
         cycle = None
         try:
-            cycle = Cycle(properties, request.seconds, tell)
+            cycle = Cycle(hello.properties, request.seconds, tell)
         except KafkaException as error:  # a property that librdkafka doesn't know
             tell(Failure("configure", error.args[0].name(), error.args[0].str()))
         else:

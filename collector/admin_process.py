@@ -63,7 +63,7 @@ class AdminProcess:
         self._readable.register(stderr, select.POLLIN)
         self._received = bytearray()
         self._said = b""
-        self._first = encode(Hello(properties))
+        self._first = encode(Hello(properties, os.getpid()))
 
     @property
     def pid(self) -> int:

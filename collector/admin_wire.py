@@ -29,9 +29,13 @@ class _Message(msgspec.Struct, array_like=True):
 
 
 class Hello(_Message, tag="hello"):
-    """The first message, secrets included: a pipe is in no process list and in no environment."""
+    """The first message, secrets included: a pipe is in no process list and in no environment.
+
+    `parent` is the process id of the one that started the child.
+    """
 
     properties: Properties
+    parent: int
 
 
 class ReadSnapshot(_Message, tag="snapshot"):

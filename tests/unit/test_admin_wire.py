@@ -46,7 +46,7 @@ def test_messages_come_out_whole_however_the_bytes_are_cut():
 
 
 def test_requests_and_the_hello_come_back_as_they_were():
-    hello = Hello({"bootstrap.servers": "broker:9092", "ssl.key.password": "secret", "n": 1.5})
+    hello = Hello({"bootstrap.servers": "broker:9092", "ssl.key.password": "secret", "n": 1.5}, 42)
     request = CreateTopic(2.5, "edgevitals.telemetry", 3, 1, {"retention.ms": "-1"})
     buffer = bytearray(encode(hello) + encode(request))
     first, second = take_messages(buffer)
