@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 
 from collector.config.kafka_properties import FILE_ENDING
+from collector.config.tree import Config
 from collector.errors import ConfigError
 
 MAX_BYTES = 64 << 10
@@ -62,7 +62,7 @@ class Secret:
 
     def _read_file(self) -> tuple[str, _Version]:
         # Opened without waiting: a FIFO with no writer would hold this thread for ever.
-        with open(self.path, "rb", opener=_without_waiting) as file:  # noqa: PTH123 - the opener
+        with open(self.path, "rb", opener=_without_waiting) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise ConfigError(f"{self.path}: is not a file", "name a file with the secret")
@@ -86,14 +86,14 @@ class Secret:
         return text
 
 
-def kafka_properties(properties: Mapping[str, str | Path]) -> dict[str, str]:
+def kafka_properties(config: Config) -> dict[str, str]:
     """Return librdkafka's properties with every `<property>_file` read into `<property>`.
 
     Raises ConfigError for a file that can't be read. Ask again for each new client: that is when a
     changed secret is taken up.
     """
     merged: dict[str, str] = {}
-    for name, value in properties.items():
+    for name, value in config.kafka.items():
         if isinstance(value, Path):
             merged[name.removesuffix(FILE_ENDING)] = Secret(value, one_line=False).read()
         else:

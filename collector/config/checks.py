@@ -44,8 +44,7 @@ def _place(reader: Reader, path: KeyPath) -> Place:
     """The nearest thing above that is written somewhere."""
     while path and path not in reader.places:
         path = path[:-1]
-    place = reader.places.get(path, WHOLE_FILE)
-    return place._replace(end_line=place.line, end_column=place.column + 1) if place.line else place
+    return reader.places.get(path, WHOLE_FILE).head
 
 
 def _kafka_is_there(reader: Reader, problems: Problems) -> None:

@@ -54,6 +54,11 @@ class Place(NamedTuple):
     end_column: int = 0
     variable: str = ""
 
+    @property
+    def head(self) -> Place:
+        """Its first character: enough to point at a section of many lines."""
+        return self._replace(end_line=self.line, end_column=self.column + 1) if self.line else self
+
 
 WHOLE_FILE = Place()
 
@@ -157,12 +162,13 @@ class Problems:
         start = place.column - 1
         end = place.end_column - 1 if place.end_line == place.line else len(line.rstrip())
         cut = max(0, start - WIDEST_LINE // 2) if len(line) > WIDEST_LINE else 0
-        window = line[cut : cut + WIDEST_LINE]
         carets = "^" * max(1, min(end, cut + WIDEST_LINE) - start)
-        rows = []
-        if place.line > 1 and (before := self._shown_line(place.line - 1)).strip():
-            rows.append(f"{place.line - 1:5} | {before[cut : cut + WIDEST_LINE]}")
-        rows.append(f"{place.line:5} | {window}")
+        before = self._shown_line(place.line - 1)[cut:] if place.line > 1 else ""
+        rows = [
+            f"{number:5} | {text[:WIDEST_LINE]}"
+            for number, text in ((place.line - 1, before), (place.line, line[cut:]))
+            if text.strip() or number == place.line
+        ]
         rows.append(f"{'':5} | {' ' * (start - cut)}{carets}")
         return "".join(f"\n{row.rstrip()}" for row in rows)
 

@@ -144,7 +144,7 @@ class Reader:
                 word = shape(field.type).word
                 example = f"{field.name}: {word.example if word else '...'}"
                 self._problems.error(
-                    node.place._replace(end_line=node.place.line, end_column=node.place.column + 1),
+                    node.place.head,
                     f'missing: write "{example}"',
                     (*path, field.name),
                 )
@@ -155,7 +155,7 @@ class Reader:
         return made
 
     def _value(self, wanted: Shape, node: Node, path: KeyPath) -> Any:
-        self.places[path] = node.place
+        self.places[path] = node.place if isinstance(node, Scalar) else node.place.head
         if wanted.section is not None:
             return self._section_or_switch(wanted, wanted.section, node, path)
         if wanted.item is not None:

@@ -1,0 +1,141 @@
+"""`edgevitals check`: says whether a configuration is right, and what would run with it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from collector.cli.program import OK, Verb
+from collector.cli.words import size, span
+
+if TYPE_CHECKING:
+    from collector.config import Config, Loaded
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        ("edgevitals check /etc/edgevitals/config.yaml", "before a start, or in CI"),
+        ("EDGEVITALS_SITE=x edgevitals check config.yaml", "with a key from the environment"),
+        ("edgevitals check config.yaml && systemctl restart edgevitals", "never start a bad one"),
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> int:
+    """Say whether FILE is right, and what would run with it. Connects to nothing.
+
+    Exits with 2 when anything is wrong: every problem is shown with its line.
+    """
+    from collector.config import load  # noqa: PLC0415
+    from collector.errors import ConfigError  # noqa: PLC0415
+
+    loaded = load(file, os.environ)
+    _look_at_files(loaded)
+    _ask_librdkafka(loaded)
+    if loaded.problems.has_errors:
+        raise ConfigError(loaded.problems.render())
+    if loaded.warnings:
+        click.echo(loaded.problems.render(), err=True)
+    click.echo(f"{file}: ok")
+    for line in summary(loaded.config):
+        click.echo(f"  {line}")
+    return OK
+
+
+def _look_at_files(loaded: Loaded) -> None:
+    """Look at what only this machine can tell: warnings, since it may be another one that runs."""
+    from collector.credentials import Secret, exposure  # noqa: PLC0415
+    from collector.errors import ConfigError  # noqa: PLC0415
+
+    config = loaded.config
+    secrets: list[tuple[tuple[str | int, ...], Path, bool]] = [
+        (("kafka", name), value, False)
+        for name, value in config.kafka.items()
+        if isinstance(value, Path)
+    ]
+    secrets += [
+        (("sinks", index, "token_file"), sink.token_file, True)
+        for index, sink in enumerate(config.sinks)
+        if sink.token_file
+    ]
+    for path, secret, one_line in secrets:
+        try:
+            Secret(secret, one_line=one_line).read()
+        except ConfigError as exc:
+            loaded.problems.warning(loaded.place(path), f"{exc.message}: {exc.hint}", path)
+        if says := exposure(secret):
+            loaded.problems.warning(loaded.place(path), f"{secret}: {says}", path)
+    for index, jvm in enumerate(config.sources.jmx):
+        for number, rules in enumerate(jvm.names):
+            if isinstance(rules, Path) and not rules.is_file():
+                path = ("sources", "jmx", index, "names", number)
+                loaded.problems.warning(loaded.place(path), f"{rules}: no such file", path)
+
+
+def _ask_librdkafka(loaded: Loaded) -> None:
+    """Let librdkafka judge its own properties. Without brokers it connects to nothing."""
+    from collector.credentials import kafka_properties  # noqa: PLC0415
+    from collector.errors import ConfigError  # noqa: PLC0415
+
+    if not loaded.config.kafka:
+        return
+    try:
+        properties = kafka_properties(loaded.config)
+    except ConfigError:
+        return  # a warning already
+    from confluent_kafka import KafkaException, Producer  # noqa: PLC0415
+
+    del properties["bootstrap.servers"]
+    try:
+        Producer(properties | {"log_level": "0"})
+    except KafkaException as exc:
+        says: str = exc.args[0].str()
+        named = re.search(r'property:? "([^"]+)"', says)
+        path = ("kafka", named[1]) if named else ("kafka",)
+        says = re.sub(r'^Invalid value ".*" for', "invalid value for", says)  # it may be a secret
+        loaded.problems.error(
+            loaded.place(path if path in loaded.places else ("kafka",)),
+            f"librdkafka: {says.removeprefix('Failed to create producer: ')}",
+            path,
+        )
+
+
+def summary(config: Config) -> list[str]:
+    """What would run, one line a part."""
+    from collector.config import TIERS  # noqa: PLC0415
+
+    spans = {tier: span(config.interval_of(tier)) for tier in TIERS}
+    every = ", ".join(f"{tier} {text}" for tier, text in spans.items())
+    if len(set(spans.values())) == 1:
+        every = spans["standard"]
+    lines = [
+        f"site     {config.site}, node {config.node or '(the host name)'}",
+        f"every    {every}",
+    ]
+    sources = config.sources
+    lines += [
+        f"reads    jmx {jvm.address}, job {jvm.job}, names {' '.join(map(str, jvm.names))}"
+        for jvm in sources.jmx
+    ]
+    if sources.host:
+        lines.append(f"reads    host, job {sources.host.job}")
+    if sources.kafka:
+        brokers = config.kafka["bootstrap.servers"]
+        lines.append(f"reads    kafka {brokers}, job {sources.kafka.job}")
+    lines.append(f"keeps    {config.spool.path}, at most {size(config.spool.max_size)}")
+    if config.topic:
+        lines.append(
+            f"topic    {config.topic_name}, at most {size(config.topic.max_size)}, "
+            f"{config.frame_after} rounds a record"
+        )
+    lines += [
+        f"sends    {sink.name}: {sink.url}, {config.rounds_per_request(sink)} rounds a request, "
+        f"takes back to {span(sink.out_of_order_time_window)}"
+        for sink in config.sinks
+    ]
+    lines.append(f"serves   http://{config.status.listen}/")
+    return lines

@@ -1,0 +1,69 @@
+"""`edgevitals run`: the collector itself, in the foreground."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from collector.cli.log import LEVELS, to_stderr
+from collector.cli.program import OK, Verb
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        ("edgevitals run -c /etc/edgevitals/config.yaml", "until SIGTERM or Ctrl-C"),
+        ("EDGEVITALS_NODE=pos-3 edgevitals run -c config.yaml", "one file for many nodes"),
+        ("edgevitals run -c config.yaml --log-level debug", "with every step"),
+    ),
+)
+@click.option(
+    "-c",
+    "--config",
+    "file",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What to run.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    default="info",
+    show_default=True,
+    help="The least that is worth a line on stderr.",
+)
+def run(file: Path, log_level: str) -> int:
+    """Read, keep and deliver until told to stop.
+
+    SIGTERM and Ctrl-C end it in order; a second Ctrl-C ends it at once. Nothing that is on disk is
+    lost either way.
+    """
+    from collector import app  # noqa: PLC0415
+    from collector.config import load  # noqa: PLC0415
+
+    loaded = load(file, os.environ)
+    to_stderr(log_level)
+    for warning in loaded.warnings:
+        logging.getLogger("edgevitals").warning("%s", warning)
+    app.run(loaded.config, _stop_on_signals())
+    return OK
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def told_to_stop(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, told_to_stop)
+    signal.signal(signal.SIGINT, told_to_stop)
+    return stop
