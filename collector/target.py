@@ -1,13 +1,23 @@
 """A target: one configured instance of a source, read once a round in a thread of its own.
 
 The seam between the round and everything that can be read is `Source`; a source knows nothing of
-rounds, intervals, `up` or stale markers.
+rounds, intervals, `up` or stale markers. A target that fails or hangs is a sample.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import NamedTuple, Protocol
+
+from collector import catalog
+from collector.errors import SourceError
+from collector.series import TargetSeries
+
+log = logging.getLogger(__name__)
 
 
 class Reading(NamedTuple):
@@ -31,3 +41,128 @@ class Source(Protocol):
     def close(self) -> None:
         """Give back sockets, children and sessions. Never raises."""
         ...
+
+
+class Outcome(NamedTuple):
+    """How the last read of a target went. `at` is a `time.monotonic()` value."""
+
+    at: float
+    duration_s: float
+    samples: int
+    error: str | None
+
+
+class _Done(NamedTuple):
+    target: Target
+    turn: int
+    reading: Reading | None
+    duration_s: float
+    error: str | None
+
+
+class Target:
+    """A source with the identity and the series that a Prometheus would give it."""
+
+    def __init__(self, job: str, instance: str, source: Source, series: TargetSeries) -> None:
+        self.job = job
+        self.instance = instance
+        self.outcome: Outcome | None = None
+        self.is_busy = False
+        self._source = source
+        self._series = [
+            series.intern(catalog.OWN[name].family, {})
+            for name in ("up", "scrape_duration_seconds", "scrape_samples_scraped")
+        ]
+        self._turns: SimpleQueue[tuple[int, float, SimpleQueue[_Done]] | None] = SimpleQueue()
+        Thread(target=self._serve, name=f"target-{job}", daemon=True).start()
+
+    def start(self, turn: int, deadline: float, done: SimpleQueue[_Done]) -> None:
+        """Begin to read; the answer comes to `done`. Not while the read before goes on."""
+        self.is_busy = True
+        self._turns.put((turn, deadline, done))
+
+    def finished(self, done: _Done) -> Reading:
+        """What the target adds to the round: its values, `up`, duration and number of samples."""
+        reading = done.reading or Reading((), ())
+        samples = len(reading.values)
+        if done.error and (self.outcome is None or self.outcome.error is None):
+            log.warning("%s %s is down: %s", self.job, self.instance, done.error)
+        elif not done.error and self.outcome and self.outcome.error:
+            log.info("%s %s is up again", self.job, self.instance)
+        self.outcome = Outcome(time.monotonic(), done.duration_s, samples, done.error)
+        up = 0.0 if done.error else 1.0
+        return Reading(
+            [*reading.series, *self._series],
+            [*reading.values, up, done.duration_s, float(samples)],
+        )
+
+    def close(self) -> None:
+        """Let the thread end and the source close, once it is no longer busy."""
+        self._turns.put(None)
+
+    def _serve(self) -> None:
+        while (turn := self._turns.get()) is not None:
+            number, deadline, answer_to = turn
+            started = time.monotonic()
+            reading: Reading | None = None
+            error: str | None = None
+            try:
+                reading = self._source.read(deadline)
+            except SourceError as why:
+                error = str(why)
+            except Exception as bug:
+                log.exception("a bug in the source of %s %s", self.job, self.instance)
+                error = f"a bug: {type(bug).__name__}: {bug}. Please report it with the log"
+            answer_to.put(_Done(self, number, reading, time.monotonic() - started, error))
+        self._source.close()
+
+
+class Scraper:
+    """Reads all targets at once, and waits for none of them beyond the deadline."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.targets = targets
+        self._turn = 0
+        self._done: SimpleQueue[_Done] = SimpleQueue()
+
+    def read(self, within_s: float) -> list[Reading]:
+        """Read every target once. One that is late counts as failed until it has returned."""
+        self._turn += 1
+        started = time.monotonic()
+        deadline = started + within_s
+        self._collect_late()
+        readings = []
+        waiting = set()
+        for target in self.targets:
+            if target.is_busy:
+                readings.append(self._failed(target, within_s, "still busy with an earlier round"))
+            else:
+                target.start(self._turn, deadline, self._done)
+                waiting.add(target)
+        while waiting:
+            try:
+                done = self._done.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                break
+            done.target.is_busy = False
+            if done.turn == self._turn:
+                waiting.discard(done.target)
+                readings.append(done.target.finished(done))
+        readings += (
+            self._failed(target, within_s, f"no answer within {within_s:g} s") for target in waiting
+        )
+        return readings
+
+    def close(self) -> None:
+        for target in self.targets:
+            target.close()
+
+    def _collect_late(self) -> None:
+        while True:
+            try:
+                self._done.get_nowait().target.is_busy = False
+            except Empty:
+                return
+
+    def _failed(self, target: Target, duration_s: float, why: str) -> Reading:
+        return target.finished(_Done(target, self._turn, None, duration_s, why))

@@ -1,0 +1,1 @@
+"""Sources: what can be read. A file each; `collector.target` has the seam."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from threading import Condition
 from typing import NamedTuple
@@ -26,6 +25,9 @@ from collector.spool.segment import SegmentReader, SegmentWriter, number_of, pat
 
 SEGMENT_BYTES = 8 << 20
 
+Payload = bytes
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 
 class End(NamedTuple):
     """The newest segment and how far its records are durable."""
@@ -34,14 +36,32 @@ class End(NamedTuple):
     offset: int
 
 
+class Newest(NamedTuple):
+    """The last frame that can be read; at most `unreadable` records were written behind it."""
+
+    frame: Frame | None
+    unreadable: int
+
+
 class Chain:
     """Segments of one stream in a folder of their own."""
 
-    def __init__(self, folder: Path, stream: Stream, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Open a chain, or begin one. Raises SpoolError."""
+    def __init__(
+        self,
+        folder: Path,
+        stream: Stream,
+        segment_bytes: int = SEGMENT_BYTES,
+        make_way: Callable[[], bool] | None = None,
+    ) -> None:
+        """Open a chain, or begin one. Raises SpoolError.
+
+        `make_way` drops an old segment when the disk is full, and says whether there was one.
+        """
         self.stream = stream
         self._folder = folder
         self._segment_bytes = segment_bytes
+        self._make_way = make_way or self.drop_oldest
+        self._owed = 0  # bytes to be written before a full disk may take another segment from us
         self._writer: SegmentWriter | None = None
         self._sizes: dict[int, int] = {}  # closed segments, oldest first
         self._number = 0
@@ -78,12 +98,10 @@ class Chain:
             try:
                 self._write(dictionary, frame)
             except OSError as error:
-                self._abandon()
-                if error.errno == errno.ENOSPC:
-                    self.drop_oldest()
+                if error.errno in _FULL and not self._replace_oldest():
+                    raise
                 self._write(dictionary, frame)
         except OSError as error:
-            self._abandon()
             raise DiskError(
                 f"{self._folder} does not take the round: {error.strerror}", _hint(error)
             ) from error
@@ -128,80 +146,101 @@ class Chain:
         # Dropped under its reader: the open file still has everything.
         return (reader.size if closed_at is None else closed_at), True
 
-    def newest_frame(self) -> Frame | None:
-        """The last frame that can be read, however old. Raises SpoolError for a newer format."""
+    def newest(self) -> Newest:
+        """The last frame that can be read, however old.
+
+        Raises SpoolError for a newer format, OSError when the disk doesn't give an answer.
+        """
+        unreadable = 0
         for number in reversed(list(self._sizes)):
-            frames = deque(self._frames(number), maxlen=1)
-            if frames:
-                return frames[0]
-        return None
+            frame: Frame | None = None
+            with closing(SegmentReader(path_of(self._folder, number))) as reader:
+                at, end = 0, reader.size
+                while (entry := reader.read(at, end)) is not None:
+                    at = entry.end
+                    frame = self._frame(entry.payload, number) or frame
+                # A write that was torn looks the same as a round that was damaged later.
+                unreadable += reader.count_markers(at, end) or int(at < end)
+            if frame:
+                return Newest(frame, unreadable)
+        return Newest(None, unreadable)
 
     def close(self) -> None:
         self._abandon()
 
-    def _frames(self, number: int) -> Iterator[Frame]:
-        reader = SegmentReader(path_of(self._folder, number))
+    def _frame(self, record: Payload, number: int) -> Frame | None:
         try:
-            at, end = 0, reader.size
-            while (entry := reader.read(at, end)) is not None:
-                at = entry.end
-                try:
-                    body = decode(entry.payload)
-                except TooNew as error:
-                    raise SpoolError(
-                        f"{path_of(self._folder, number)}: {error.message}",
-                        "start the newer version again, or name another spool.path",
-                    ) from error
-                except FormatError:
-                    continue
-                if isinstance(body, Frame):
-                    yield body
-        finally:
-            reader.close()
+            body = decode(record)
+        except TooNew as error:
+            raise SpoolError(
+                f"{path_of(self._folder, number)}: {error.message}",
+                "start the newer version again, or name another spool.path",
+            ) from error
+        except FormatError:
+            return None
+        return body if isinstance(body, Frame) else None
 
     def _write(self, dictionary: Dictionary, frame: Frame) -> None:
-        if self.must_roll:
-            self._roll()
-        writer = self._writer
-        if writer is None:
-            raise AssertionError("rolled, and no segment")
         payloads = [encode_frame(frame)]
-        if dictionary.id not in writer.dictionaries:
+        writer = self._writer
+        if writer is None or writer.end >= self._segment_bytes:
             payloads.insert(0, encode_dictionary(dictionary))
-        writer.append(payloads)
-        writer.dictionaries.add(dictionary.id)
+            self._begin_segment(payloads, dictionary)
+        else:
+            if dictionary.id not in writer.dictionaries:
+                payloads.insert(0, encode_dictionary(dictionary))
+            try:
+                writer.append(payloads)
+            except OSError as error:
+                # A segment that is merely full up to the disk's end goes on when there is room.
+                if writer.is_failed or error.errno not in _FULL:
+                    self._abandon()
+                raise
+            writer.dictionaries.add(dictionary.id)
+        self._owed -= sum(map(len, payloads))
         with self._grown:
             self._grown.notify_all()
 
-    def _roll(self) -> None:
+    def _begin_segment(self, payloads: list[Payload], dictionary: Dictionary) -> None:
+        """Make a segment that holds these records. Readers see it only when it is durable."""
         self._abandon()
         number = self._number + 1
         writer = SegmentWriter(path_of(self._folder, number))
-        with self._grown:
-            self._writer, self._number = writer, number
         header = SegmentHeader(
             self.stream, number, time.time_ns() // 1_000_000, f"edgevitals {__version__}"
         )
-        writer.append([encode_segment_header(header)])
-        _sync_folder(self._folder)
+        try:
+            writer.append([encode_segment_header(header), *payloads])
+        except OSError:
+            writer.close()
+            self._number = number  # taken, unless the file can be removed
+            writer.path.unlink()
+            self._number = number - 1
+            raise
+        writer.dictionaries.add(dictionary.id)
+        with self._grown:
+            self._writer, self._number = writer, number
+
+    def _replace_oldest(self) -> bool:
+        """On a full disk, drop an old segment; not again before as much was written.
+
+        Else whoever fills the disk would take the whole spool, a segment for each of our rounds.
+        """
+        if self._owed > 0 or not self._make_way():
+            return False
+        self._owed = self._segment_bytes
+        return True
 
     def _abandon(self) -> None:
         with self._grown:
-            if self._writer:
-                self._sizes[self._number] = self._writer.end
-                self._writer.close()
-                self._writer = None
+            writer, self._writer = self._writer, None
+            if writer:
+                self._sizes[self._number] = writer.end
+        if writer:
+            writer.close()
 
     def _end_locked(self) -> End:
         return End(self._number, self._writer.end if self._writer else 0)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _hint(error: OSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,6 +65,10 @@ class _Gathered:
         self._closed = 0
         self._repeated = 0
 
+    def note(self, gap: Gap) -> None:
+        """Add a gap in front of all frames."""
+        self._gaps.append(gap)
+
     def add(self, frame: Frame, taken: Taken) -> None:
         """Add what is new of a frame of this batch's dictionary."""
         if self.dictionary is None:
@@ -94,6 +99,7 @@ class Cursor:
         self._stream = chain.stream.key
         self._reader: SegmentReader | None = None
         self._dictionaries: dict[int, Dictionary] = {}
+        self._in_use: Dictionary | None = None
         self._gathered = _Gathered()
         self._ahead: tuple[Frame, Dictionary, int] | None = None  # read, but not gathered yet
         self._damaged = False
@@ -104,10 +110,9 @@ class Cursor:
         self._mark = position.marks.of.get(self._stream)
         self._committed = position
 
-    @property
-    def mark(self) -> Mark | None:
-        """What is delivered, durably."""
-        return self._committed.marks.of.get(self._stream)
+    def mark(self, stream: int) -> Mark | None:
+        """What is delivered of a stream, durably."""
+        return self._committed.marks.of.get(stream)
 
     def read(self, wait: float) -> Batch | None:
         """Return the next batch; None when there is too little for one after `wait` seconds."""
@@ -123,18 +128,17 @@ class Cursor:
     def commit(self, batch: Batch) -> None:
         """Remember durably that the batch is delivered."""
         end: _End = batch.end
-        self._committed = end.position
-        try:
-            save_position(self._file, end.position)
-        except OSError as error:
-            # A full disk must not stop the line: after a restart some rounds are sent twice.
-            self._notices.unsaved(error)
+        self._save(end.position)
         self._notices.met(end.gaps, end.closed, end.repeated)
 
     def wait(self, seconds: float, stop: Event) -> bool:
         """Wait; a chain has one reader of a name, so the batch stays ours."""
         stop.wait(seconds)
         return True
+
+    def hurry(self) -> None:
+        """Wait for full batches no longer: the program ends."""
+        self._appetite = Appetite(1, 0.0)
 
     def close(self) -> None:
         if self._reader:
@@ -152,6 +156,8 @@ class Cursor:
                 break
             got.dictionary = dictionary
             got.most = most_rounds(dictionary)
+            if self._mark is None:
+                self._begin(frame, got)
             taken = take(self._mark, frame, self._reason())
             self._mark, self._offset = taken.mark, end
             self._damaged = self._skipped = False
@@ -162,6 +168,25 @@ class Cursor:
         self._gathered = _Gathered()
         of = {self._stream: self._mark} if self._mark else {}
         return got.batch(Position(self._segment, self._offset, Marks(of)))
+
+    def _begin(self, frame: Frame, got: _Gathered) -> None:
+        """Take the first frame of a reader without a mark: what came before isn't its own.
+
+        Written down at once: of what is dropped before it is delivered, each round is missed.
+        """
+        lineage, at_ms = frame.lineage, frame.at[0].wall_ms or 0
+        self._mark = Mark(lineage.line, lineage.epoch, frame.first_seq - 1, at_ms)
+        if self._damaged:
+            got.note(Gap(0, 0, at_ms, at_ms, GapReason.SPOOL_DAMAGED))
+        self._save(Position(self._segment, self._offset, Marks({self._stream: self._mark})))
+
+    def _save(self, position: Position) -> None:
+        self._committed = position
+        try:
+            save_position(self._file, position)
+        except OSError as error:
+            # A full disk must not stop the line: after a restart some rounds are sent twice.
+            self._notices.unsaved(error)
 
     def _reason(self) -> GapReason:
         if self._damaged:
@@ -180,6 +205,7 @@ class Cursor:
             elif isinstance(body, Frame):
                 dictionary = self._dictionaries.get(body.dictionary_id)
                 if dictionary is not None:
+                    self._in_use = dictionary
                     return body, dictionary, end
                 self._damaged = True  # its dictionary was: the seq will tell what is missing
             self._offset = end
@@ -238,9 +264,13 @@ class Cursor:
         if there != self._segment:
             self._skipped |= there != number and self._mark is not None
             self._segment, self._offset = there, 0
-            self._dictionaries.clear()
+            # Most often the segment begins with the same one: then a damaged copy does no harm.
+            self._dictionaries = {self._in_use.id: self._in_use} if self._in_use else {}
         if self._offset:
-            self._learn_dictionaries(self._reader)
+            try:
+                self._learn_dictionaries(self._reader)
+            except OSError:  # the disk can't give it back: what can't be read will be a gap
+                self._damaged = True
         return True
 
     def _learn_dictionaries(self, reader: SegmentReader) -> None:
@@ -281,7 +311,9 @@ def save_position(file: Path, position: Position) -> None:
     new = file.with_suffix(".new")
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, pack(encode_position(position_body(position))))
+        data = pack(encode_position(position_body(position)))
+        if os.write(fd, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # it took a part: it is full
         os.fdatasync(fd)
     finally:
         os.close(fd)

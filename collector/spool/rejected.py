@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -55,10 +56,17 @@ class Rejected:
             try:
                 writer.append(payloads)
             except OSError as error:
-                writer.close()
-                self._writer = None
+                self._abandon(writer)
                 raise self._failed(error) from error
             writer.dictionaries.add(batch.dictionary.id)
+
+    def _abandon(self, writer: SegmentWriter) -> None:
+        """A full disk asks every minute: it must not get an empty file each time."""
+        self._writer = None
+        writer.close()
+        if not writer.end:
+            with suppress(OSError):
+                writer.path.unlink()
 
     def _failed(self, error: OSError) -> DiskError:
         return DiskError(
@@ -76,7 +84,8 @@ class Rejected:
         if self._writer and self._writer.end < _FILE_BYTES:
             return self._writer
         if self._writer:
-            self._writer.close()
+            full, self._writer = self._writer, None
+            full.close()
         files = self._files()
         number = files[-1][0] + 1 if files else 1
         while files and sum(size for _, size in files) > MAX_BYTES - _FILE_BYTES:

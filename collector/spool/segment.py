@@ -39,9 +39,10 @@ def path_of(folder: Path, number: int) -> Path:
 
 def number_of(path: Path) -> int:
     """The number of a segment. Raises ValueError when the file isn't named like one."""
-    if path.suffix != SUFFIX or len(path.stem) != 16:
+    number = int(path.stem, 16)
+    if path.name != path_of(path.parent, number).name:
         raise ValueError(path.name)
-    return int(path.stem, 16)
+    return number
 
 
 def pack(payload: bytes) -> bytes:
@@ -51,28 +52,52 @@ def pack(payload: bytes) -> bytes:
     return b"".join((MARKER, size, crc.to_bytes(4, "little"), payload))
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 class SegmentWriter:
-    """The segment that grows. `end` is where the last durable record ends."""
+    """The segment that grows. `end` is where the last durable record ends.
+
+    `is_failed`: something may lie behind `end` that nobody can vouch for. Then it is done with.
+    """
 
     def __init__(self, path: Path) -> None:
         """Create the file. Raises OSError."""
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.path = path
         self.end = 0
+        self.is_failed = False
         self.dictionaries: set[int] = set()
 
     def append(self, payloads: list[bytes]) -> None:
-        """Write records and make them durable. Raises OSError: then the segment is done with.
+        """Write records and make them durable. Raises OSError.
 
-        After a failed fsync the kernel may have dropped the pages and call the next one good, so
-        nothing is ever synced twice on one descriptor (https://wiki.postgresql.org/wiki/Fsync_Errors).
+        What a full disk took of them is cut off again. But after a failed fsync the kernel may
+        have dropped the pages and call the next one good, so nothing is ever synced twice on one
+        descriptor (https://wiki.postgresql.org/wiki/Fsync_Errors).
         """
         data = memoryview(b"".join(map(pack, payloads)))
-        size = len(data)
-        while data:
-            data = data[os.write(self._fd, data) :]
+        at = self.end
+        self.is_failed = True
+        try:
+            while data:
+                written = os.pwrite(self._fd, data, at)
+                data = data[written:]
+                at += written
+        except OSError:
+            os.ftruncate(self._fd, self.end)
+            self.is_failed = False
+            raise
         os.fdatasync(self._fd)
-        self.end += size
+        if not self.end:
+            sync_folder(self.path.parent)
+        self.end, self.is_failed = at, False
 
     def close(self) -> None:
         os.close(self._fd)
@@ -109,13 +134,20 @@ class SegmentReader:
                 return None
             at = found
 
+    def count_markers(self, at: int, end: int) -> int:
+        """How many records may have been written between two offsets. Raises OSError."""
+        count = 0
+        while (found := self._find_marker(at, end)) is not None:
+            count, at = count + 1, found + len(MARKER)
+        return count
+
     def _record(self, at: int, end: int) -> bytes | None:
         if at + _HEAD.size > end:
             return None
-        marker, size, crc = _HEAD.unpack(self._bytes(at, _HEAD.size))
+        marker, size, crc = _HEAD.unpack(self._bytes(at, _HEAD.size, end))
         if marker != MARKER or size > MAX_RECORD_BYTES or at + _HEAD.size + size > end:
             return None
-        payload = self._bytes(at + _HEAD.size, size)
+        payload = self._bytes(at + _HEAD.size, size, end)
         good = zlib.crc32(payload, zlib.crc32(size.to_bytes(4, "little"))) == crc
         return payload if good else None
 
@@ -124,16 +156,17 @@ class SegmentReader:
             size = min(_READ_AHEAD, end - at)
             if size < len(MARKER):
                 return None
-            found = self._bytes(at, size).find(MARKER)
+            found = self._bytes(at, size, end).find(MARKER)
             if found >= 0:
                 return at + found
             at += size - len(MARKER) + 1
         return None
 
-    def _bytes(self, at: int, size: int) -> bytes:
+    def _bytes(self, at: int, size: int, end: int) -> bytes:
         start = at - self._chunk_at
         if start < 0 or start + size > len(self._chunk):
-            self._chunk = os.pread(self._fd, max(size, _READ_AHEAD), at)
+            # Nothing behind `end` is kept: there the writer may cut off and write again.
+            self._chunk = os.pread(self._fd, min(max(size, _READ_AHEAD), end - at), at)
             self._chunk_at = at
             start = 0
         piece = self._chunk[start : start + size]

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -25,6 +27,7 @@ from collector.pump import Appetite
 from collector.spool.chain import SEGMENT_BYTES, Chain
 from collector.spool.cursor import Cursor, Notices, load_position
 from collector.spool.rejected import Rejected
+from collector.spool.segment import sync_folder
 
 SPOOL_FORMAT = 1
 TIERS = ("vital", "standard", "detail")
@@ -34,11 +37,19 @@ _LEAST_FREE_BYTES = 1 << 30
 _LEAST_FREE_SHARE = 0.05
 
 
+def least_free(disk_bytes: int) -> int:
+    """What is left for others on a disk, unless the config says otherwise."""
+    return max(_LEAST_FREE_BYTES, int(disk_bytes * _LEAST_FREE_SHARE))
+
+
 class Limits(NamedTuple):
-    """`max_bytes` of all chains; below `min_free_bytes` of the disk the spool stops growing."""
+    """`max_bytes` of all chains; the spool stops growing when less than `min_free` is left.
+
+    `min_free` takes the size of the disk; all in bytes.
+    """
 
     max_bytes: int
-    min_free_bytes: int | None = None  # None: the larger of 1 GiB and 5 % of the disk
+    min_free: Callable[[int], int] = least_free
 
 
 class Last(NamedTuple):
@@ -50,8 +61,11 @@ class Last(NamedTuple):
     wall_ms: int
 
 
-class _Identity(msgspec.Struct, forbid_unknown_fields=False):
+class _Format(msgspec.Struct):
     format: int
+
+
+class _Identity(_Format):
     site: str
     node: str
 
@@ -64,8 +78,11 @@ class Spool:
 
         Raises SpoolError with what to do: in use, another node's, a newer format, no such right.
         """
-        self._path = path
+        self.path = path
         self._limits = limits
+        self._segment_bytes = max(64 << 10, min(SEGMENT_BYTES, limits.max_bytes // 8))
+        self._dropped = 0
+        self._stopped_at: int | None = None  # what the chains took when the disk was nearly full
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             (path / "positions").mkdir(mode=0o700, exist_ok=True)
@@ -77,15 +94,26 @@ class Spool:
             ) from error
         try:
             self.site, self.node = _identify(path / "identity.json", site, node)
-            segment_bytes = max(64 << 10, min(SEGMENT_BYTES, limits.max_bytes // 8))
             self._chains = {
-                tier: Chain(path / tier, Stream(self.site, self.node, tier), segment_bytes)
+                tier: Chain(
+                    path / tier,
+                    Stream(self.site, self.node, tier),
+                    self._segment_bytes,
+                    self._drop_oldest,
+                )
                 for tier in TIERS
             }
             self.rejected = Rejected(path / "rejected")
             for tier, chain in self._chains.items():
                 positions = map(load_position, (path / "positions").glob(f"{tier}.*.position"))
                 chain.begin_behind(max((p.segment for p in positions if p), default=0))
+            sync_folder(path)
+        except OSError as error:
+            os.close(self._lock)
+            raise SpoolError(
+                f"the spool {path} can't be used: {error.filename or path}: {error.strerror}",
+                "check owner and mode of everything in it, or set spool.path",
+            ) from error
         except BaseException:
             os.close(self._lock)
             raise
@@ -106,23 +134,33 @@ class Spool:
 
     def cursor(self, tier: str, reader: str, appetite: Appetite, notices: Notices) -> Cursor:
         """The Log of one reader of a tier, from where it stopped the last time."""
-        file = self._path / "positions" / f"{tier}.{reader}.position"
+        file = self.path / "positions" / f"{tier}.{reader}.position"
         return Cursor(self._chains[tier], file, appetite, notices)
 
     def last(self, tier: str) -> Last | None:
-        """The newest round of a stream: what the next epoch follows.
+        """The newest round of a stream: what the next epoch follows; None begins a new line.
 
-        The readers' marks are asked too: they know a round that the disk has lost since.
+        No seq may be given to two rounds. So the readers' marks are asked too, which know rounds
+        that the disk has lost since; records that can't be read count as rounds; and where no
+        round can be read at all, nobody knows how many there were: a new line. Raises SpoolError.
         """
         chain = self._chains[tier]
-        frame = chain.newest_frame()
-        known = [_last_of_frame(frame)] if frame else []
-        for file in (self._path / "positions").glob(f"{tier}.*.position"):
+        try:
+            frame, unreadable = chain.newest()
+        except OSError:
+            return None
+        if frame is None:
+            return None
+        last = _last_of_frame(frame, unreadable)
+        for file in (self.path / "positions").glob(f"{tier}.*.position"):
             position = load_position(file)
             mark = position.marks.of.get(chain.stream.key) if position else None
-            if mark:
-                known.append(_last_of_mark(mark))
-        return max(known, key=lambda last: (last.wall_ms, last.seq), default=None)
+            if mark and mark.line == last.line:
+                # By seq: a clock that was wrong for a while stamps earlier rounds later.
+                last = max(last, _last_of_mark(mark), key=lambda one: one.seq)
+            elif mark and mark.wall_ms > last.wall_ms:
+                return None  # the disk has lost a whole line
+        return last
 
     @property
     def bytes(self) -> int:
@@ -135,22 +173,21 @@ class Spool:
     def make_room(self, tier: str) -> int:
         """Before a new segment of `tier`: drop old segments while the spool is over its quota.
 
-        Returns how many segments went. The lowest tier goes first. On a disk that is nearly full
-        a new segment replaces one old one: the spool stops growing, it never shrinks for others.
+        Returns how many segments went since the last call. The lowest tier goes first. On a disk
+        that is nearly full a new segment replaces an old one: the spool stops growing, it never
+        shrinks for others. Raises DiskError.
         """
-        if not self._chains[tier].must_roll:
-            return 0
-        dropped = 0
         try:
-            while self.bytes > self._limits.max_bytes and self._drop_oldest():
-                dropped += 1
-            if not dropped and self._disk_is_nearly_full() and self._drop_oldest():
-                dropped += 1
+            if self._chains[tier].must_roll:
+                most = self._most_bytes()
+                while self.bytes > most and self._drop_oldest():
+                    pass
         except OSError as error:
             raise DiskError(
-                f"an old segment in {self._path} can't be removed: {error.strerror}",
+                f"an old segment in {self.path} can't be removed: {error.strerror}",
                 "check owner and mode of spool.path",
             ) from error
+        dropped, self._dropped = self._dropped, 0
         return dropped
 
     def close(self) -> None:
@@ -160,13 +197,23 @@ class Spool:
         os.close(self._lock)
 
     def _drop_oldest(self) -> bool:
-        return any(self._chains[tier].drop_oldest() for tier in reversed(TIERS))
+        dropped = any(self._chains[tier].drop_oldest() for tier in reversed(TIERS))
+        self._dropped += dropped
+        return dropped
+
+    def _most_bytes(self) -> int:
+        """What the chains may hold before another segment begins."""
+        quota = self._limits.max_bytes - self._segment_bytes
+        if not self._disk_is_nearly_full():
+            self._stopped_at = None
+            return quota
+        if self._stopped_at is None:
+            self._stopped_at = self.bytes
+        return min(quota, self._stopped_at)
 
     def _disk_is_nearly_full(self) -> bool:
-        disk = os.statvfs(self._path)
-        least = self._limits.min_free_bytes
-        if least is None:
-            least = max(_LEAST_FREE_BYTES, int(disk.f_blocks * disk.f_frsize * _LEAST_FREE_SHARE))
+        disk = os.statvfs(self.path)
+        least = self._limits.min_free(disk.f_blocks * disk.f_frsize)
         return disk.f_bavail * disk.f_frsize < least
 
 
@@ -181,8 +228,9 @@ def _lock(file: Path) -> int:
             f"the spool {file.parent} is in use by process {holder or 'unknown'}",
             "stop that collector, or give this one another spool.path",
         ) from error
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError):  # only the sentence above needs it, and the disk may be full
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return fd
 
 
@@ -200,17 +248,18 @@ def _identify(file: Path, site: str, node: str | None) -> tuple[str, str]:
         new.replace(file)
         return identity.site, identity.node
     try:
+        written = msgspec.json.decode(text, type=_Format).format
+        if written > SPOOL_FORMAT:
+            raise SpoolError(
+                f"{file.parent} has format {written}, this version knows {SPOOL_FORMAT}",
+                "start the newer version again, or name another spool.path",
+            )
         identity = msgspec.json.decode(text, type=_Identity)
     except msgspec.DecodeError as error:
         raise SpoolError(
             f"{file} is damaged: {error}",
             f'write it anew: {{"format": {SPOOL_FORMAT}, "site": "...", "node": "..."}}',
         ) from error
-    if identity.format > SPOOL_FORMAT:
-        raise SpoolError(
-            f"{file.parent} has format {identity.format}, this version knows {SPOOL_FORMAT}",
-            "start the newer version again, or name another spool.path",
-        )
     for what, kept, asked in (("site", identity.site, site), ("node", identity.node, node)):
         if asked is not None and asked != kept:
             raise SpoolError(
@@ -220,9 +269,9 @@ def _identify(file: Path, site: str, node: str | None) -> tuple[str, str]:
     return identity.site, identity.node
 
 
-def _last_of_frame(frame: Frame) -> Last:
-    lineage = frame.lineage
-    return Last(lineage.line, lineage.epoch, frame.last_seq, frame.at[-1].wall_ms or 0)
+def _last_of_frame(frame: Frame, unreadable: int) -> Last:
+    lineage, seq = frame.lineage, frame.last_seq + unreadable
+    return Last(lineage.line, lineage.epoch, seq, frame.at[-1].wall_ms or 0)
 
 
 def _last_of_mark(mark: Mark) -> Last:

@@ -1,6 +1,6 @@
-"""A round: one reading of a tier's series from all targets, under one timestamp.
+"""The recorder: readings of all targets become a round, and the frame that keeps it.
 
-The recorder turns readings into frames of one stream: a column a series, a stale marker where a
+It turns readings into frames of one stream: a column a series, a stale marker where a
 series ended, the next seq.
 """
 
@@ -71,9 +71,12 @@ class Recorder:
         self._row = row
         return self._next(row, at)
 
-    def record_end(self, at: Instant) -> Recorded:
-        """Make the last round of the epoch: everything ends."""
-        return self.record([], at)
+    def record_end(self, at: Instant, kept: Reading) -> Recorded:
+        """Make the last round of the epoch: everything ends but `kept`.
+
+        That is the round's own seq: without it the round would look as if it were missing.
+        """
+        return self.record([kept], at)
 
     def _next(self, row: Row[float], at: Instant) -> Recorded:
         known = self._dictionary or dictionary.build(

@@ -1,0 +1,207 @@
+"""The report: what the rooms know of themselves, as the status server and the round want it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+import psutil
+
+from collector import __version__, catalog
+from collector.mark import Mark
+from collector.rounds import Rounds
+from collector.series import Series, SeriesTable
+from collector.spool.spool import Spool
+from collector.status.model import PumpStatus, SpoolStatus, Status, StreamStatus, TargetStatus
+from collector.target import Scraper, Target
+from collector.telemetry import Key, PumpReport, Telemetry
+
+
+class PumpView(NamedTuple):
+    """A pump's report, and how far its log has come with our own stream."""
+
+    report: PumpReport
+    mark: Callable[[int], Mark | None]
+
+
+class Report:
+    """Answers for the whole program. Read by the round room and by the status server."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        scraper: Scraper,
+        table: SeriesTable,
+        telemetry: Telemetry,
+        admin_pid: Callable[[], int | None],
+        config_hash: str,
+    ) -> None:
+        self.rounds: Rounds | None = None
+        self.pumps: list[PumpView] = []
+        self._spool = spool
+        self._scraper = scraper
+        self._table = table
+        self._telemetry = telemetry
+        self._admin_pid = admin_pid
+        self._config_hash = config_hash
+        self._process = psutil.Process()
+        self._started_at = time.time()
+
+    def gauges(self) -> Mapping[Key, float]:
+        """Everything that the collector says of itself in a round, but seq and epoch."""
+        values: dict[Key, float] = dict(self._telemetry.values())
+
+        def put(name: str, value: float, **labels: str) -> None:
+            values[name, tuple(sorted(labels.items()))] = value
+
+        put("edgevitals_series", len(self._table))
+        put("edgevitals_spool_bytes", self._spool.bytes)
+        put("edgevitals_spool_max_bytes", self._spool.max_bytes)
+        put("edgevitals_config_info", 1, hash=self._config_hash)
+        put("edgevitals_process_start_time_seconds", self._started_at)
+        for view in self.pumps:
+            report = view.report
+            backlog, oldest_ms = self._backlog(view)
+            put("edgevitals_pump_backlog_rounds", backlog, pump=report.name)
+            if oldest_ms is not None:
+                put("edgevitals_pump_oldest_timestamp_seconds", oldest_ms / 1000, pump=report.name)
+            for state in catalog.PUMP_STATES:
+                put("edgevitals_pump_state", report.state == state, pump=report.name, state=state)
+        for name, process in self._processes():
+            try:
+                cpu = process.cpu_times()
+                put("edgevitals_process_cpu_seconds_total", cpu.user + cpu.system, process=name)
+                memory = process.memory_info().rss
+                put("edgevitals_process_resident_memory_bytes", memory, process=name)
+            except psutil.Error:
+                continue  # it ended just now
+        return values
+
+    def caught_up(self) -> bool:
+        """Whether every pump has delivered the newest round."""
+        return all(self._backlog(view)[0] == 0 for view in self.pumps)
+
+    def samples(self) -> Iterable[tuple[Series, float]]:
+        latest = self.rounds.latest if self.rounds else None
+        return latest.samples() if latest else ()
+
+    def last_round_age(self) -> float | None:
+        taken_at = self.rounds.taken_at if self.rounds else None
+        return None if taken_at is None else time.monotonic() - taken_at
+
+    def status(self) -> Status:
+        now = time.time()
+        rounds = self.rounds
+        latest = rounds.latest if rounds else None
+        targets = [target_status(target) for target in self._scraper.targets]
+        pumps = [self._pump(view, now) for view in self.pumps]
+        streams = []
+        if rounds and latest:
+            streams.append(
+                StreamStatus(
+                    tier=rounds.recorder.stream.tier,
+                    epoch=f"{rounds.recorder.lineage.epoch:016x}",
+                    last_seq=latest.seq,
+                    last_at=_seconds(latest.at.wall_ms),
+                )
+            )
+        oldest = min((p.oldest_at for p in pumps if p.oldest_at), default=None)
+        error = rounds.disk_error if rounds else None
+        return Status(
+            version=__version__,
+            site=self._spool.site,
+            node=self._spool.node,
+            started_at=self._started_at,
+            now=now,
+            interval_seconds=rounds.interval_s if rounds else 0.0,
+            problems=list(_problems(targets, pumps, error)),
+            targets=targets,
+            spool=SpoolStatus(
+                path=str(self._spool.path),
+                bytes=self._spool.bytes,
+                max_bytes=self._spool.max_bytes,
+                rounds=max((p.backlog_rounds for p in pumps), default=0),
+                oldest_at=oldest,
+                writable=error is None,
+                error=error,
+            ),
+            streams=streams,
+            pumps=pumps,
+            missed=self._telemetry.by_label("edgevitals_round_missed_total", "reason"),
+            gaps=self._telemetry.by_label("edgevitals_gap_rounds_total", "reason"),
+        )
+
+    def _processes(self) -> list[tuple[str, psutil.Process]]:
+        processes = [("main", self._process)]
+        pid = self._admin_pid()
+        if pid is not None:
+            with suppress(psutil.Error):
+                processes.append(("admin", psutil.Process(pid)))
+        return processes
+
+    def _backlog(self, view: PumpView) -> tuple[int, int | None]:
+        """Rounds of our own stream that a pump has still to deliver, and the time of the oldest.
+
+        The time is the newest delivered one's: what is owed is younger than that.
+        """
+        latest = self.rounds.latest if self.rounds else None
+        if self.rounds is None or latest is None:
+            return 0, None
+        mark = view.mark(self.rounds.recorder.stream.key)
+        if mark is None or mark.line != self.rounds.recorder.lineage.line:
+            return latest.seq, view.report.oldest_ms
+        backlog = max(0, latest.seq - mark.seq)
+        return backlog, (mark.wall_ms if backlog else None)
+
+    def _pump(self, view: PumpView, now: float) -> PumpStatus:
+        report = view.report
+        backlog, oldest_ms = self._backlog(view)
+        next_try = report.next_try_at
+        return PumpStatus(
+            name=report.name,
+            from_=report.source,
+            to=report.to,
+            state=report.state,
+            backlog_rounds=backlog,
+            oldest_at=_seconds(oldest_ms),
+            last_error=report.last_error,
+            retries=report.retries,
+            delivered_rounds=report.delivered_rounds,
+            rejected_rounds=report.rejected_rounds,
+            next_try_seconds=max(0.0, next_try - now) if next_try else None,
+        )
+
+
+def target_status(target: Target) -> TargetStatus:
+    """How the last read of a target went."""
+    outcome = target.outcome
+    if outcome is None:
+        return TargetStatus(job=target.job, instance=target.instance, up=False)
+    return TargetStatus(
+        job=target.job,
+        instance=target.instance,
+        up=outcome.error is None,
+        duration_seconds=outcome.duration_s,
+        samples=outcome.samples,
+        error=outcome.error,
+        age_seconds=time.monotonic() - outcome.at,
+    )
+
+
+def _problems(
+    targets: Sequence[TargetStatus], pumps: Sequence[PumpStatus], disk_error: str | None
+) -> Iterable[str]:
+    if disk_error:
+        yield f"rounds are being lost: {disk_error}"
+    for pump in pumps:
+        if pump.state in {"waiting", "holding"}:
+            yield f"{pump.name} is {pump.state}: {pump.last_error}"
+    for target in targets:
+        if target.error:
+            yield f"{target.job} {target.instance} is down: {target.error}"
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / 1000

@@ -1,0 +1,151 @@
+"""The room that takes rounds: at each tick read all targets, and put the round on disk."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from threading import Event
+
+from collector import __version__, catalog, clock
+from collector.clock import Tick
+from collector.errors import DiskError
+from collector.recorder import Recorded, Recorder
+from collector.series import TargetSeries
+from collector.spool.spool import Last, Spool
+from collector.target import Reading, Scraper
+from collector.telemetry import Key, Telemetry, Throttle
+
+LONGEST_READ_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Own:
+    """The collector as a target of its own: what it counts, and where its stream stands."""
+
+    def __init__(self, series: TargetSeries, gauges: Callable[[], Mapping[Key, float]]) -> None:
+        self._series = series
+        self._gauges = gauges
+        self._ids: dict[Key, int] = {}
+
+    def read(self, recorder: Recorder) -> Reading:
+        lineage = recorder.lineage
+        tier = recorder.stream.tier
+        previous = f"{lineage.previous[0]:016x}" if lineage.previous else ""
+        epoch = (
+            ("epoch", f"{lineage.epoch:016x}"),
+            ("previous_epoch", previous),
+            ("tier", tier),
+        )
+        values: dict[Key, float] = {
+            **self._gauges(),
+            ("edgevitals_epoch_info", epoch): 1,
+            ("edgevitals_build_info", (("version", __version__),)): 1,
+        }
+        seq = self.seq(recorder)
+        return Reading([*seq.series, *map(self._id, values)], [*seq.values, *values.values()])
+
+    def seq(self, recorder: Recorder) -> Reading:
+        """Only the number of the round."""
+        key = ("edgevitals_round_seq", (("tier", recorder.stream.tier),))
+        return Reading([self._id(key)], [recorder.next_seq])
+
+    def _id(self, key: Key) -> int:
+        known = self._ids.get(key)
+        if known is None:
+            name, labels = key
+            known = self._series.intern(catalog.OWN[name].family, dict(labels))
+            self._ids[key] = known
+        return known
+
+
+class Rounds:
+    """Takes the rounds of one tier until told to stop; the last one ends all series."""
+
+    def __init__(
+        self,
+        interval_s: float,
+        scraper: Scraper,
+        own: Own,
+        recorder: Recorder,
+        spool: Spool,
+        telemetry: Telemetry,
+    ) -> None:
+        self.interval_s = interval_s
+        self.latest: Recorded | None = None
+        self.taken_at: float | None = None  # time.monotonic()
+        self.disk_error: str | None = None
+        self._scraper = scraper
+        self._own = own
+        self._recorder = recorder
+        self._spool = spool
+        self._telemetry = telemetry
+        self._chain = spool.chain(recorder.stream.tier)
+        self._newest_ms = 0
+        self._took_s = 0.0
+        self._disk_lines = Throttle()
+
+    @property
+    def recorder(self) -> Recorder:
+        return self._recorder
+
+    def follow(self, last: Last | None) -> None:
+        """Say what was missed while no process ran, and never stamp a round before the last."""
+        if last is None:
+            return
+        self._newest_ms = last.wall_ms
+        away_ms = clock.now().wall_ms or 0
+        missed = int((away_ms - last.wall_ms) / 1000 / self.interval_s)
+        if missed > 0:
+            self._miss("not_running", missed)
+
+    def run(self, stop: Event) -> None:
+        """The room. Raises nothing that a full or failing disk does."""
+        for tick in clock.ticks(self.interval_s, stop):
+            if tick.missed:
+                late = self._took_s > self.interval_s
+                self._miss("overrun" if late else "suspended", tick.missed)
+            self.take(tick)
+        self._end()
+
+    def take(self, tick: Tick) -> None:
+        """Read all targets once, under the time of the tick."""
+        started = time.monotonic()
+        readings = self._scraper.read(min(LONGEST_READ_S, self.interval_s / 2))
+        if (tick.at.wall_ms or 0) <= self._newest_ms:
+            # The clock went back. Until it has passed its newest round again, no time is right.
+            self._miss("clock", 1)
+            return
+        self._append(self._recorder.record([*readings, self._own.read(self._recorder)], tick.at))
+        self._took_s = time.monotonic() - started
+        self._telemetry.set("edgevitals_round_duration_seconds", self._took_s)
+
+    def _end(self) -> None:
+        """End all series, so that nobody at the centre takes their last values for present ones."""
+        at = clock.now()
+        if self.latest is not None and (at.wall_ms or 0) > self._newest_ms:
+            self._append(self._recorder.record_end(at, self._own.seq(self._recorder)))
+
+    def _append(self, recorded: Recorded) -> None:
+        try:
+            dropped = self._spool.make_room(self._recorder.stream.tier)
+            if dropped:
+                self._telemetry.add("edgevitals_spool_dropped_segments_total", dropped)
+            self._chain.append(recorded.dictionary, recorded.frame)
+        except DiskError as error:
+            self.disk_error = str(error)
+            self._miss("disk", 1)
+            more = self._disk_lines.passes()
+            if more is not None:
+                log.error("round %d is lost: %s%s", recorded.seq, error, more)  # noqa: TRY400
+        else:
+            if self.disk_error:
+                log.info("the spool takes rounds again")
+            self.disk_error = None
+        self.latest = recorded
+        self.taken_at = time.monotonic()
+        self._newest_ms = recorded.at.wall_ms or self._newest_ms
+
+    def _miss(self, reason: str, rounds: int) -> None:
+        self._telemetry.add("edgevitals_round_missed_total", rounds, reason=reason)

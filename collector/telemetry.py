@@ -1,0 +1,189 @@
+"""What the program counts of itself: the `edgevitals` target, and the status of the pumps."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Literal
+
+from collector import catalog
+from collector.errors import FormatError, Rejected, Retry, TooNew
+from collector.mark import Gap
+from collector.pump import Batch
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+State = Literal["idle", "sending", "waiting", "holding"]
+
+_LOG_EVERY_S = 60.0
+
+
+class Telemetry:
+    """Numbers under the names of the catalogue. Any thread may add and set."""
+
+    def __init__(self) -> None:
+        self._values: dict[Key, float] = {}
+        self._changing = Lock()
+
+    def add(self, name: str, amount: float = 1, /, **labels: str) -> None:
+        """Raise a counter. KeyError when the catalogue doesn't have it."""
+        key = _key(name, labels)
+        with self._changing:
+            self._values[key] = self._values.get(key, 0) + amount
+
+    def set(self, name: str, value: float, /, **labels: str) -> None:
+        """Set a gauge, or a counter that something else counts."""
+        with self._changing:
+            self._values[_key(name, labels)] = value
+
+    def values(self) -> Mapping[Key, float]:
+        with self._changing:
+            return dict(self._values)
+
+    def by_label(self, name: str, label: str) -> dict[str, int]:
+        """One metric's numbers, summed over its other labels."""
+        sums: dict[str, int] = {}
+        for (metric, labels), value in self.values().items():
+            if metric == name:
+                of = dict(labels).get(label, "")
+                sums[of] = sums.get(of, 0) + int(value)
+        return sums
+
+
+def _key(name: str, labels: Mapping[str, str]) -> Key:
+    if set(labels) != set(catalog.OWN[name].labels):
+        raise KeyError(f"{name} has the labels {catalog.OWN[name].labels}, not {tuple(labels)}")
+    return name, tuple(sorted(labels.items()))
+
+
+class Throttle:
+    """Lets a line of one kind through once a minute, and says how many it kept back."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._kept_back = 0
+
+    def passes(self) -> str | None:
+        """Return what to put behind the line, None when it is to be kept back."""
+        now = time.monotonic()
+        if now < self._next:
+            self._kept_back += 1
+            return None
+        self._next = now + _LOG_EVERY_S
+        more, self._kept_back = self._kept_back, 0
+        return f" (and {more} more like it)" if more else ""
+
+
+@dataclass
+class PumpReport:
+    """How a pump is doing: its Counts, and the Notices of its log. One thread writes."""
+
+    name: str
+    source: str
+    to: str
+    telemetry: Telemetry
+    state: State = "idle"
+    last_error: str | None = None
+    retries: int = 0
+    delivered_rounds: int = 0
+    rejected_rounds: int = 0
+    next_try_at: float | None = None
+    oldest_ms: int | None = None
+    _quiet: Throttle = field(default_factory=Throttle)
+
+    def idle(self) -> None:
+        if self.state == "sending":
+            self.state, self.oldest_ms = "idle", None
+
+    def sending(self, batch: Batch) -> None:
+        self.state = "sending"
+        self.oldest_ms = batch.frames[0].at[0].wall_ms
+
+    def delivered(self, batch: Batch) -> None:
+        if self.last_error is not None:
+            log.info("%s: %s takes the data again", self.name, self.to)
+        self.delivered_rounds += batch.rounds
+        self.last_error = self.next_try_at = None
+        self._quiet = Throttle()
+        self.telemetry.add("edgevitals_pump_delivered_rounds_total", batch.rounds, pump=self.name)
+
+    def retrying(self, why: Retry, wait: float) -> None:
+        self.state = "holding" if why.hold else "waiting"
+        self.last_error = str(why)
+        self.retries += 1
+        self.next_try_at = time.time() + wait
+        self.telemetry.add("edgevitals_pump_retries_total", pump=self.name)
+        more = self._quiet.passes()
+        if more is not None:
+            log.warning("%s waits: %s%s", self.name, why, more)
+
+    def rejected(self, batch: Batch, why: Rejected) -> None:
+        self.rejected_rounds += batch.rounds
+        self.telemetry.add(
+            "edgevitals_pump_rejected_rounds_total",
+            batch.rounds,
+            pump=self.name,
+            reason=why.reason,
+        )
+        log.error(
+            "%s set %d rounds aside, %s refused them: %s", self.name, batch.rounds, self.to, why
+        )
+
+    def met(self, gaps: Sequence[Gap], closed: int, repeated: int) -> None:
+        for gap in gaps:
+            self.telemetry.add(
+                "edgevitals_gap_rounds_total", gap.rounds, pump=self.name, reason=gap.reason.label
+            )
+            for name, seq in (
+                ("edgevitals_gap_first_seq", gap.first_seq),
+                ("edgevitals_gap_last_seq", gap.last_seq),
+            ):
+                self.telemetry.set(name, seq, pump=self.name, reason=gap.reason.label)
+            log.error("%s: %s", self.name, _sentence(gap))
+        if closed:
+            self.telemetry.add("edgevitals_gap_closed_rounds_total", closed, pump=self.name)
+            log.info("%s: %d missing rounds came after all", self.name, closed)
+        if repeated:
+            self.telemetry.add("edgevitals_pump_repeated_rounds_total", repeated, pump=self.name)
+
+    def held(self, why: TooNew) -> None:
+        self.state, self.last_error = "holding", str(why)
+        more = self._quiet.passes()
+        if more is not None:
+            log.error("%s holds a stream: %s%s", self.name, why, more)
+
+    def damaged(self, why: FormatError) -> None:
+        log.error("%s passed over a record that is not ours: %s", self.name, why)
+
+    def unsaved(self, why: OSError) -> None:
+        more = self._quiet.passes()
+        if more is not None:
+            log.error(
+                "%s can't write its position (%s); after a restart some rounds are sent twice%s",
+                self.name,
+                why.strerror,
+                more,
+            )
+
+    def away(self, why: str) -> None:
+        if why:
+            self.state, self.last_error = "waiting", f"Kafka can't be reached: {why}"
+        elif self.state == "waiting" and self.last_error:
+            self.state, self.last_error = "sending", None
+
+
+def _sentence(gap: Gap) -> str:
+    if not gap.first_seq:
+        return "a new line of rounds begins; how many of the one before are missing is not known"
+    return (
+        f"rounds {gap.first_seq} to {gap.last_seq} are missing ({gap.rounds} rounds between "
+        f"{_utc(gap.after_ms)} and {_utc(gap.before_ms)}), reason: {gap.reason.label}"
+    )
+
+
+def _utc(ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(ms / 1000))
