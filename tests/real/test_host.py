@@ -1,0 +1,150 @@
+"""The host source beside node_exporter and psutil, on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import urllib3
+from prometheus_client.parser import text_string_to_metric_families
+
+from collector.series import Kind, Labels, SeriesTable, TargetSeries
+from collector.sources.host import HostSource
+from tests.lab import parts
+from tests.lab.ports import free_port
+from tests.lab.process import Process
+
+KINDS = {Kind.COUNTER: "counter", Kind.GAUGE: "gauge", Kind.UNKNOWN: "unknown"}
+Key = tuple[str, Labels]
+
+NEAR = {
+    # What moves while one page is read, and by how much at most: a share, and a number beside it.
+    "node_load": (0.5, 2.0),
+    "node_memory_": (0.2, 200e6),
+    "node_filesystem_": (0.05, 200e6),
+    "node_filefd_allocated": (0.5, 1000.0),
+    "node_procs_": (0.0, 200.0),
+    "node_disk_io_now": (0.0, 1000.0),
+    "node_time_seconds": (0.0, 30.0),
+    "node_boot_time_seconds": (0.0, 1.0),
+}
+
+
+class Page:
+    """What node_exporter says: values, and the type of each metric."""
+
+    def __init__(self, text: str) -> None:
+        self.values: dict[Key, float] = {}
+        self.kinds: dict[str, str] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                self.values[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
+                self.kinds[sample.name] = family.type
+
+
+class Ours:
+    """Our own source, read as values by name and labels."""
+
+    def __init__(self) -> None:
+        self.table = SeriesTable()
+        self.source = HostSource(TargetSeries(self.table, {}))
+
+    def read(self) -> dict[Key, float]:
+        reading = self.source.read(time.monotonic() + 30)
+        return {
+            (self.table[i].name, self.table[i].labels): value
+            for i, value in zip(reading.series, reading.values, strict=True)
+        }
+
+
+@pytest.fixture
+def ours() -> Iterator[Ours]:
+    made = Ours()
+    yield made
+    made.source.close()
+
+
+@pytest.fixture
+def node_exporter(tmp_path: Path) -> Iterator[str]:
+    """The address of a real node_exporter's page."""
+    url = f"http://127.0.0.1:{(port := free_port())}/metrics"
+    command: list[str | Path] = [parts.node_exporter(), f"--web.listen-address=127.0.0.1:{port}"]
+
+    def answers() -> bool:
+        try:
+            return urllib3.request("GET", url, retries=False, timeout=5.0).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    with Process("node_exporter", command, tmp_path / "node_exporter.log") as process:
+        process.wait_until(answers, 30.0)
+        yield url
+
+
+def test_series_are_those_of_node_exporter_and_values_are_near(ours: Ours, node_exporter: str):
+    before = ours.read()
+    page = Page(urllib3.request("GET", node_exporter, timeout=30.0).data.decode())
+    after = ours.read()
+    label_names = {name: [k for k, _ in labels] for name, labels in page.values}
+    families = {s.name: s.family for s in map(ours.table.__getitem__, range(len(ours.table)))}
+    compared = 0
+    for key in before.keys() & after.keys():
+        name, labels = key
+        assert label_names.get(name) == [k for k, _ in labels], name
+        if name == "node_scrape_collector_success":
+            assert before[key] == 1
+            continue
+        if key not in page.values:
+            assert labels, name  # only mounts and devices may have come or gone since
+            continue
+        compared += 1
+        kind = families[name].kind
+        assert page.kinds[name] == KINDS[kind], name
+        theirs = page.values[key]
+        if kind is not Kind.GAUGE:
+            assert before[key] <= theirs <= after[key], key
+            continue
+        share, room = next((v for k, v in NEAR.items() if name.startswith(k)), (0.0, 0.0))
+        assert abs(theirs - after[key]) <= share * abs(theirs) + room, key
+    assert compared > 70
+    # The disk that the tests run on, the CPUs and a network device are among them.
+    names = {name for name, _ in before.keys() & page.values.keys()}
+    assert {name.rsplit("_", 1)[0] for name in names} >= {
+        "node_cpu_seconds",
+        "node_network_receive_bytes",
+        "node_memory_MemTotal",
+        "node_filesystem_size",
+    }
+
+
+def test_counters_are_those_of_psutil(ours: Ours):
+    before = ours.read()
+    cpus = psutil.cpu_times(percpu=True)
+    devices = psutil.net_io_counters(pernic=True, nowrap=False)
+    disks = psutil.disk_io_counters(perdisk=True, nowrap=False) or {}
+    after = ours.read()
+
+    def lies_between(name: str, value: float, **labels: str) -> None:
+        key = name, tuple(sorted(labels.items()))
+        assert before[key] <= value <= after[key], key
+
+    for number, times in enumerate(cpus):
+        for mode in ("user", "nice", "system", "irq", "softirq", "steal"):
+            value = getattr(times, mode)
+            lies_between("node_cpu_seconds_total", value, cpu=str(number), mode=mode)
+    for device, traffic in devices.items():
+        lies_between("node_network_receive_bytes_total", traffic.bytes_recv, device=device)
+        lies_between("node_network_transmit_packets_total", traffic.packets_sent, device=device)
+        lies_between("node_network_receive_drop_total", traffic.dropin, device=device)
+        lies_between("node_network_transmit_errs_total", traffic.errout, device=device)
+    told = {dict(labels)["device"] for name, labels in before if name.startswith("node_disk_")}
+    for disk in told:
+        lies_between("node_disk_read_bytes_total", disks[disk].read_bytes, device=disk)
+        lies_between("node_disk_written_bytes_total", disks[disk].write_bytes, device=disk)
+        lies_between("node_disk_io_time_seconds_total", disks[disk].busy_time / 1000, device=disk)
+    memory = psutil.virtual_memory()
+    assert before["node_memory_MemTotal_bytes", ()] == memory.total
+    assert before["node_boot_time_seconds", ()] == psutil.boot_time()
