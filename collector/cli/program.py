@@ -66,6 +66,15 @@ class Program(click.Group):
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_examples(formatter, self.examples)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # `edgevitals scrape ... | head`: the reader has enough. click would exit with 1, and
+            # Python would complain when it flushes what is left.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OK
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
         sys.exit(_exit_code(lambda: super(Program, self).main(*args, **kwargs)))
@@ -98,10 +107,6 @@ def _exit_code(verb: Callable[[], Any]) -> int:
     except CollectorError as exc:
         complain(exc)
         return PROBLEM
-    except BrokenPipeError:
-        # `edgevitals scrape ... | head`: the reader has enough. Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except Exception:  # noqa: BLE001 - the last place that can name a bug
         traceback.print_exc()
         click.echo("This is a bug in edgevitals, not in its configuration.", err=True)

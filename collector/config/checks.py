@@ -32,7 +32,11 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
     _sinks_differ(reader, problems)
     _tokens_are_safe(reader, problems)
     config = reader.built.get(())
-    if isinstance(config, Config) and not (config.sources.jmx or _reads_more(config)):
+    if (
+        isinstance(config, Config)
+        and not problems.has_errors
+        and not (config.sources.jmx or _reads_more(config))
+    ):
         problems.warning(WHOLE_FILE, "nothing is read but the collector itself: add sources")
 
 
@@ -49,19 +53,13 @@ def _place(reader: Reader, path: KeyPath) -> Place:
 
 def _kafka_is_there(reader: Reader, problems: Problems) -> None:
     if ("kafka",) not in reader.places:
-        for path, section in list(reader.built.items()):
-            if path in {("sources", "kafka"), ("topic",)} and section is not None:
+        for path in ("sources", "kafka"), ("topic",):
+            if path in reader.built:
                 problems.error(
                     _place(reader, path),
                     'needs a connection: write "kafka: {bootstrap.servers: HOST:PORT}"',
                     path,
                 )
-    elif ("kafka", "bootstrap.servers") not in reader.places:
-        problems.error(
-            _place(reader, ("kafka",)),
-            'missing: write "bootstrap.servers: HOST:PORT"',
-            ("kafka", "bootstrap.servers"),
-        )
 
 
 def _targets(reader: Reader) -> Iterator[_Target]:

@@ -41,7 +41,6 @@ _JAVA = {
     "sasl.login.callback.handler.class": "write sasl.oauthbearer.method",
 }
 
-_SECRET_NAMES = frozenset({"ssl.key.pem", "sasl.oauthbearer.config"})
 _NOT_SECRET = frozenset(
     {"sasl.oauthbearer.assertion.private.key.file", "sasl.oauthbearer.token.endpoint.url"}
 )
@@ -87,7 +86,7 @@ def is_secret(name: str) -> bool:
     """Whether the value of a property must not stand in a configuration."""
     if name.endswith(FILE_ENDING) or name in _NOT_SECRET:
         return False
-    return name in _SECRET_NAMES or SECRET_WORD.search(name) is not None
+    return SECRET_WORD.search(name) is not None
 
 
 def property_value(name: str, text: str) -> str | Path:

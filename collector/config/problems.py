@@ -20,14 +20,14 @@ MOST_SHOWN = 50
 WIDEST_LINE = 120
 LONGEST_QUOTE = 60
 
-SECRET_WORD = re.compile(
-    r"password|passphrase|secret|token|jaas\.config|private\.key", re.IGNORECASE
+_SECRETS = (
+    r"(?:password|passphrase|secret|token|jaas\.config|private\.key|key\.pem|oauthbearer\.config)"
 )
+SECRET_WORD = re.compile(_SECRETS, re.IGNORECASE)
+"""What is in the names of keys whose values are nobody's business."""
 
 _SECRET_VALUE = re.compile(
-    r"[\w.]*(?:password|passphrase|secret|token|jaas\.config|private\.key)[\w.]*"
-    r"(?<!_file)[\"']?\s*[:=]\s*(?P<secret>\S.*)",
-    re.IGNORECASE,
+    rf"[\w.]*{_SECRETS}[\w.]*(?<!_file)[\"']?\s*[:=]\s*(?P<secret>\S.*)", re.IGNORECASE
 )
 _LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 """Those of YAML 1.1, which counts our lines; `str.splitlines` knows more."""

@@ -28,11 +28,13 @@ class Switch(NamedTuple):
 class Entries(NamedTuple):
     """A mapping with names of the user's own.
 
-    `has_variables` says whether those names can be parts of an environment variable's name.
+    `required` is a name that must be there, with an example of its value. `has_variables` says
+    whether the names can be parts of an environment variable's name.
     """
 
     read_name: Callable[[str], str]
     read_value: Callable[[str, str], Any]
+    required: tuple[str, str] | None = None
     has_variables: bool = False
 
 
@@ -142,13 +144,9 @@ class Reader:
         for field in fields.values():
             if field.required and field.name not in values:
                 word = shape(field.type).word
-                example = f"{field.name}: {word.example if word else '...'}"
-                self._problems.error(
-                    node.place.head,
-                    f'missing: write "{example}"',
-                    (*path, field.name),
+                values[field.name] = self._missing(
+                    node, (*path, field.name), word.example if word else "..."
                 )
-                values[field.name] = UNREADABLE
         if UNREADABLE in values.values():
             return UNREADABLE
         self.built[path] = made = section(**values)
@@ -221,6 +219,9 @@ class Reader:
             values[name] = self._scalar(
                 "value", partial(wanted.read_value, name), entry.value, below
             )
+        if wanted.required and wanted.required[0] not in node.entries:
+            name, example = wanted.required
+            values[name] = self._missing(node, (*path, name), example)
         return UNREADABLE if UNREADABLE in values.values() else values
 
     def _scalar(self, kind: str, read: Callable[[str], Any], node: Node, path: KeyPath) -> Any:
@@ -234,6 +235,10 @@ class Reader:
         except ValueError as exc:
             return self._wrong(node, str(exc), path)
         return self._folder / value if isinstance(value, Path) else value
+
+    def _missing(self, section: Mapping, path: KeyPath, example: str) -> _Unreadable:
+        self._problems.error(section.place.head, f'missing: write "{path[-1]}: {example}"', path)
+        return UNREADABLE
 
     def _wrong(self, node: Node, message: str, path: KeyPath) -> _Unreadable:
         self._problems.error(node.place, message, path)
@@ -250,14 +255,13 @@ class Reader:
         if name == "<<":
             return "merge keys are not used here: write the keys out"
         homes = {key.path[:-1] for key in keys(self._root) if key.path[-1] == name}
-        near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
-        if near:
-            return f'did you mean "{near[0]}"?'
         if () in homes and path:
             return "it belongs to the top level: check the indentation"
         if len(homes) == 1:
-            home = ".".join(homes.pop()).replace(".*", "[]")
-            return f"it belongs to {home}"
+            return f"it belongs to {'.'.join(homes.pop()).replace('.*', '[]')}"
+        near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
+        if near:
+            return f'did you mean "{near[0]}"?'
         return f"known here: {', '.join(known)}"
 
 

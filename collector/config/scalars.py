@@ -73,21 +73,22 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)(b?)", re.IGNORECASE)
 
 def size(text: str) -> int:
     """`2GiB`, `512MB` as bytes."""
-    match = _SIZE.fullmatch(text.strip())
+    match = _SIZE.fullmatch(text)
     if match is None:
         raise ValueError(
             f"{quoted(text)} is not a size: write a number and MB, GB, MiB or GiB: 512MB, 2GiB"
         )
-    number, unit = match[1], text.strip()[len(match[1]) :]
-    factor = (_SI | _IEC).get(unit)
+    number, prefix = match[1], match[2].upper()
+    factor = (_SI | _IEC).get(text[len(number) :])
     if factor is not None:
         return round(float(number) * factor)
-    prefix = match[2].upper()
     if not prefix:
-        raise ValueError(f"{quoted(text)} is not a size: write {number}B, or use MB, GB, MiB, GiB")
-    raise ValueError(
-        f"{quoted(text)} is not a size: write {number}{prefix}B (SI) or {number}{prefix}iB"
-    )
+        instead = f"{number}B, or use MB, GB, MiB, GiB"
+    elif match[3]:
+        instead = f"{number}{prefix}iB"
+    else:
+        instead = f"{number}{prefix}B (SI) or {number}{prefix}iB"
+    raise ValueError(f"{quoted(text)} is not a size: write {instead}")
 
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")

@@ -208,7 +208,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tiers: Annotated[TiersConfig, Meta(description="Keys of each tier.")] = TiersConfig()
     kafka: Annotated[
         dict[str, str | Path],
-        Entries(property_name, property_value),
+        Entries(property_name, property_value, required=("bootstrap.servers", "HOST:PORT")),
         Meta(
             description="Connection to Kafka: properties of librdkafka. A secret is written as "
             "<property>_file with the path of a file that holds it."

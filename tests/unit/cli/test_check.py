@@ -1,0 +1,166 @@
+"""`edgevitals check`: what it prints for right, doubtful and wrong configurations."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from click.testing import CliRunner
+
+from collector.cli.program import edgevitals
+
+KAFKA = """\
+kafka:
+  bootstrap.servers: a:1
+  security.protocol: SASL_PLAINTEXT
+  sasl.mechanism: PLAIN
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def check(text, **environ):
+    Path("c.yaml").write_text(dedent(text))
+    return CliRunner(env=environ).invoke(edgevitals, ["check", "c.yaml"])
+
+
+def test_a_right_one_says_what_would_run():
+    result = check("""\
+        site: store-0412
+        kafka: {bootstrap.servers: "127.0.0.1:9092"}
+        sources:
+          jmx: [{address: "127.0.0.1:9999"}]
+          host: true
+          kafka: true
+        topic: {}
+        sinks: [{name: hq, url: "https://m.example/w", out_of_order_time_window: unlimited}]
+        """)
+    assert result.stderr == ""
+    assert result.stdout == dedent("""\
+        c.yaml: ok
+          site     store-0412, node (the host name)
+          every    vital 15s, standard 15s, detail 1m
+          reads    jmx 127.0.0.1:9999, job kafka, names default
+          reads    host, job node
+          reads    kafka 127.0.0.1:9092, job kafka_exporter
+          keeps    /var/lib/edgevitals, at most 2 GiB
+          topic    edgevitals.telemetry, at most 4 GiB, 6 rounds a record
+          sends    hq: https://m.example/w, 4 rounds a request, takes back to unlimited
+          serves   http://127.0.0.1:9464/
+        """)
+    assert result.exit_code == 0
+
+
+def test_the_environment_counts():
+    result = check(
+        "site: a\nsources: {host: true}\n", EDGEVITALS_NODE="n7", EDGEVITALS_PRESET="lan"
+    )
+    assert "site     a, node n7\n  every    15s\n" in result.stdout
+
+
+def test_a_wrong_one_is_2_with_its_lines():
+    result = check("site: a\nintervall: 15s\n")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr == dedent("""\
+        c.yaml:2:1: error: intervall: unknown key (did you mean "interval"?)
+            1 | site: a
+            2 | intervall: 15s
+              | ^^^^^^^^^
+        1 error
+        """)
+
+
+def test_a_missing_file_is_2():
+    result = CliRunner().invoke(edgevitals, ["check", "nope.yaml"])
+    assert result.exit_code == 2
+    assert result.stderr == "nope.yaml: error: no such file\n"
+
+
+def test_doubts_about_credential_files_are_warnings():
+    Path("password").write_text("hunter2")
+    Path("password").chmod(0o640)
+    result = check(
+        f"{KAFKA}  sasl.username: u\n  sasl.password_file: password\n"
+        "site: a\nsources: {kafka: true}\n"
+        'sinks: [{name: hq, url: "https://m/w", out_of_order_time_window: 1h, token_file: nope}]\n'
+    )
+    assert result.exit_code == 0
+    heads = [line for line in result.stderr.splitlines() if ": warning: " in line]
+    here = Path.cwd()
+    assert heads == [
+        (
+            f"c.yaml:6:23: warning: kafka.sasl.password_file: {here}/password: "
+            "readable by its group (0640): chmod 0600"
+        ),
+        (
+            f"c.yaml:9:82: warning: sinks[0].token_file: {here}/nope: no such file: "
+            "write the secret there"
+        ),
+    ]
+    assert result.stderr.endswith("2 warnings\n")
+    assert result.stdout.startswith("c.yaml: ok\n")
+
+
+def test_a_rule_file_that_is_not_there_is_a_warning():
+    result = check("site: a\nsources: {jmx: [{address: 'a:1', names: [./mine.yaml]}]}\n")
+    assert result.exit_code == 0
+    assert f"sources.jmx[0].names[0]: {Path.cwd()}/mine.yaml: no such file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "properties,says",
+    [
+        (
+            "sasl.usernam: u",
+            (
+                "5:17: error: kafka.sasl.usernam: librdkafka: "
+                'No such configuration property: "sasl.usernam"'
+            ),
+        ),
+        (
+            "statistics.interval.ms: soon",
+            (
+                "5:27: error: kafka.statistics.interval.ms: librdkafka: "
+                'Invalid value for configuration property "statistics.interval.ms"'
+            ),
+        ),
+        (
+            "ssl.endpoint.identification.algorithm: fast",
+            (
+                "5:42: error: kafka.ssl.endpoint.identification.algorithm: librdkafka: "
+                "invalid value for configuration property "
+                '"ssl.endpoint.identification.algorithm"'
+            ),
+        ),
+        (
+            "client.id: x",
+            "2:3: error: kafka: librdkafka: sasl.username and sasl.password must be set",
+        ),
+    ],
+)
+def test_librdkafka_judges_its_own_properties(properties, says):
+    result = check(f"{KAFKA}  {properties}\nsite: a\nsources: {{kafka: true}}\n")
+    assert result.exit_code == 2
+    assert f"c.yaml:{says}\n" in result.stderr
+
+
+def test_the_program_itself(tmp_path):
+    (tmp_path / "c.yaml").write_text("site: a\nsite: b\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "collector", "check", "c.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.startswith('c.yaml:2:1: error: "site" is already set in line 1\n')
