@@ -17,11 +17,13 @@ there are. Errors are `JmxError` with a sentence that says what to do.
 from __future__ import annotations
 
 from collector.jmx.bean import Bean, Failure, Layout
-from collector.jmx.client import Client, Scrape
+from collector.jmx.client import Client
+from collector.jmx.connection import tls_context
 from collector.jmx.errors import CallFailed, JmxError, PeerBrokeProtocol, Unreachable
 from collector.jmx.limits import Limits
 from collector.jmx.mbeans import AttributeInfo, BeanInfo
 from collector.jmx.objectname import ObjectName, unquote
+from collector.jmx.scrape import Scrape
 from collector.jmx.selection import Numbers, Selection
 from collector.jmx.session import Counts
 from collector.jmx.values import Row, Slot, Value
@@ -46,5 +48,6 @@ __all__ = [
     "Slot",
     "Unreachable",
     "Value",
+    "tls_context",
     "unquote",
 ]

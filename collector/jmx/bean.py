@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from collector.jmx.errors import CallFailed, JmxError
 from collector.jmx.limits import Limits
-from collector.jmx.mbeans import NULL, BeanInfo, object_name
+from collector.jmx.mbeans import OBJECT_NAME, BeanInfo, object_name
 from collector.jmx.objectname import ObjectName
 from collector.jmx.templates import Shape, Template
 from collector.jmx.throwables import NOT_REGISTERED
@@ -31,6 +31,9 @@ class Layout:
         self.tag: Any = None
 
 
+Reading = tuple[Layout, tuple[Value, ...]]
+
+
 class Failure(NamedTuple):
     """A bean, or one attribute of it, that could not be read."""
 
@@ -40,16 +43,20 @@ class Failure(NamedTuple):
 
 
 class Bean:
-    """A question to ask each round (see `exchange.Question`), and the state of its answers."""
+    """A question to ask each round (see `exchange.Question`), and the state of its answers.
+
+    `error` is what became of it the last time, None when it answered. `bad` are attributes that
+    break an answer off, with the error: they are not asked for again.
+    """
 
     __slots__ = (
+        "_encoded",
+        "_layout",
         "_layouts",
         "_limits",
         "bad",
-        "class_name",
         "error",
         "info",
-        "layout",
         "name",
         "shape",
         "template",
@@ -57,19 +64,27 @@ class Bean:
 
     def __init__(self, name: ObjectName, info: BeanInfo, shape: Shape, limits: Limits) -> None:
         self.name = name
-        self.class_name = info.class_name
         self.info = info
         self.shape = shape
         self.template: Template | None = None
-        self.layout: Layout | None = None
-        self.error: JmxError | None = None  # of the last time it was asked
-        self.bad: dict[str, JmxError] = {}  # attributes that can't be sent; not asked again
+        self.error: JmxError | None = None
+        self.bad: dict[str, JmxError] = {}
+        self._encoded = object_name(name.text).removeprefix(OBJECT_NAME)
+        self._layout = Layout(self, ())
         self._layouts: tuple[Layout, ...] = ()
         self._limits = limits
 
     @property
-    def arguments(self) -> bytes:
-        return object_name(self.name.text) + self.shape.encoded + NULL
+    def bean(self) -> Self:
+        return self
+
+    @property
+    def class_name(self) -> str:
+        return self.info.class_name
+
+    @property
+    def arguments(self) -> tuple[bytes, ...]:
+        return OBJECT_NAME, self._encoded, self.shape.encoded
 
     @property
     def others(self) -> Sequence[Template]:
@@ -79,35 +94,39 @@ class Bean:
     def is_gone(self) -> bool:
         return isinstance(self.error, CallFailed) and self.error.java_class == NOT_REGISTERED
 
+    @property
+    def is_spoiled(self) -> bool:
+        """Say whether its answer broke the connection, so that an attribute must be left out."""
+        if isinstance(self.error, CallFailed):
+            return self.error.socket_closed
+        return self.error is not None
+
     def ask_for(self, shape: Shape) -> None:
         self.shape = shape
         self.template = None
 
-    def hit(
-        self, template: Template, values: tuple[Value, ...]
-    ) -> tuple[Layout | None, tuple[Value, ...]]:
+    def hit(self, template: Template, values: tuple[Value, ...]) -> Reading:
         if template is not self.template:
-            self._turn_to(template)
-        return self.layout, values
+            self.template = template
+            self._turn_to(template.slots)
+        return self._layout, values
 
-    def answered(self, value: Any, raw: bytes) -> tuple[Layout | None, tuple[Value, ...]]:
+    def answered(self, value: Any, raw: bytes) -> Reading:
         attributes = Attributes(value, self._limits)
-        self._turn_to(self.shape.learn(raw, attributes))
-        values = [number.value for number in attributes.numbers]
-        values += [constant for _, constant in attributes.constants]
-        return self.layout, tuple(values)
+        self.template, slots = self.shape.learn(raw, attributes)
+        self._turn_to(slots)
+        return self._layout, attributes.values
 
     def failed(self, error: JmxError) -> None:
         self.error = error
 
-    def _turn_to(self, template: Template) -> None:
-        self.template = template
+    def _turn_to(self, slots: tuple[Slot, ...]) -> None:
         for layout in self._layouts:
-            if layout.slots == template.slots:
-                self.layout = layout
+            if layout.slots == slots:
+                self._layout = layout
                 return
-        self.layout = Layout(self, template.slots)
-        self._layouts = (*self._layouts[1 - MOST_LAYOUTS :], self.layout)
+        self._layout = Layout(self, slots)
+        self._layouts = (*self._layouts[1 - MOST_LAYOUTS :], self._layout)
 
 
 class Probe:
@@ -116,21 +135,21 @@ class Probe:
     template: Template | None = None
     others: Sequence[Template] = ()
 
-    def __init__(self, bean: Bean, attribute: str) -> None:
-        self._bean = bean
-        self._attribute = attribute
-        self._shape = Shape((attribute,))
+    def __init__(self, bean: Bean, shape: Shape, limits: Limits) -> None:
+        self.bean = bean
+        self._shape = shape
+        self._limits = limits
 
     @property
-    def arguments(self) -> bytes:
-        return object_name(self._bean.name.text) + self._shape.encoded + NULL
+    def arguments(self) -> tuple[bytes, ...]:
+        return (object_name(self.bean.name.text), self._shape.encoded)
 
     def hit(self, template: Template, values: tuple[Value, ...]) -> None:
         raise NotImplementedError  # it has no templates
 
-    def answered(self, value: Any, raw: bytes) -> None:
-        """The answer counts when the attribute is asked for with its fellows."""
+    def answered(self, value: Any, raw: bytes) -> None:  # noqa: ARG002
+        Attributes(value, self._limits)  # raises when it has another shape; the values come later
 
     def failed(self, error: JmxError) -> None:
         if not isinstance(error, CallFailed) or error.socket_closed:
-            self._bean.bad[self._attribute] = error
+            self.bean.bad[self._shape.attributes[0]] = error

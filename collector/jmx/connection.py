@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from collector.jmx.errors import JmxError, PeerBrokeProtocol, Unreachable
 from collector.jmx.exchange import Exchange
@@ -21,6 +21,9 @@ from collector.jmx.limits import Limits
 Tls = ssl.SSLContext | Callable[[], ssl.SSLContext] | None
 """A context, or a function that makes one, so that certificates may change while we run."""
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+_WAIT_S: Final = 0.5
 _RECEIVE: Final = 1 << 16
 _WHICH_PORT: Final = "Check host and port, and that the JVM was started with a JMX port"
 
@@ -121,23 +124,30 @@ class Connection:
         self._send(address_after_ack(), deadline)
 
     def _send(self, data: bytes, deadline: float) -> None:
-        self._socket.settimeout(_left(deadline, self.address))
-        try:
-            self._socket.sendall(data)
-        except OSError as error:
-            raise _cut(self.address, error) from error
+        left = memoryview(data)
+        while left:
+            left = left[self._try(self._socket.send, left, deadline) :]
         self.sent_bytes += len(data)
 
     def _receive(self, deadline: float) -> bytes:
-        self._socket.settimeout(_left(deadline, self.address))
-        try:
-            data = self._socket.recv(_RECEIVE)
-        except OSError as error:
-            raise _cut(self.address, error) from error
+        data = self._try(self._socket.recv, _RECEIVE, deadline)
         if not data:
             raise Unreachable(f"{self.address}: the server closed the connection")
         self.received_bytes += len(data)
         return data
+
+    def _try(self, do: Callable[[_T], _R], what: _T, deadline: float) -> _R:
+        while True:
+            # Each settimeout is a system call: the usual wait stays as it is.
+            wait = min(_WAIT_S, _left(deadline, self.address))
+            if self._socket.gettimeout() != wait:
+                self._socket.settimeout(wait)
+            try:
+                return do(what)
+            except TimeoutError:
+                continue
+            except OSError as error:
+                raise _cut(self.address, error) from error
 
 
 def now() -> float:
@@ -200,3 +210,25 @@ def _tls_failed(address: str, error: OSError) -> Unreachable:
     if "ALERT" in str(reason) or "CERTIFICATE" in str(reason):
         hint = "The server may want a client certificate: give certificate_file and key_file"
     return Unreachable(f"{address}: TLS failed ({reason})", hint)
+
+
+def tls_context(
+    *,
+    ca_file: str | None = None,
+    certificate_file: str | None = None,
+    key_file: str | None = None,
+    check_hostname: bool = True,
+) -> ssl.SSLContext:
+    """Make a context that trusts this CA (or this very certificate); None: the system's CAs.
+
+    Certificates of JMX servers often name no host, since Java's own clients never ask: with
+    `check_hostname=False` any certificate of that CA will do. Then pin a CA that signs nothing
+    else. There is no way to trust every certificate.
+
+    Raises OSError (also for files without a certificate or key in them).
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    context.check_hostname = check_hostname
+    if certificate_file is not None:
+        context.load_cert_chain(certificate_file, key_file)
+    return context

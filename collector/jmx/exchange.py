@@ -7,6 +7,7 @@ wrote without reading, both could wait for ever.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -21,14 +22,21 @@ MOST_UNREAD_BYTES: Final = 16 << 10
 """Requests without an answer: fits into the socket buffers of any system."""
 
 
+_MISREAD: Final = (
+    *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+    struct.error,
+)
+
+
 class Question(Protocol):
     """A call with its arguments, and what becomes of its answer.
 
-    `template` is tried first, then `others`; what `hit` or `answered` returns is the result.
+    `arguments` are bytes in pieces, which beans share. Of the templates `template` is tried first,
+    then `others`. What `hit` or `answered` returns is the result.
     """
 
     @property
-    def arguments(self) -> bytes: ...
+    def arguments(self) -> Sequence[bytes]: ...
     @property
     def template(self) -> Template | None: ...
     @property
@@ -46,7 +54,7 @@ class Call:
     others: Sequence[Template] = ()
 
     def __init__(self, arguments: bytes, read: Callable[[Any], Any]) -> None:
-        self.arguments = arguments
+        self.arguments = (arguments,)
         self._read = read
 
     def hit(self, template: Template, values: tuple[Value, ...]) -> Any:
@@ -102,9 +110,10 @@ class Exchange:
         for question in self._questions[sent : sent + self._window - unread]:
             if unread and self._unread_bytes > MOST_UNREAD_BYTES:
                 break
-            arguments = question.arguments
-            parts += (self._head, arguments)
-            size = len(self._head) + len(arguments)
+            before = len(parts)
+            parts.append(self._head)
+            parts += question.arguments
+            size = sum(map(len, parts[before:]))
             self._unread.append(size)
             self._unread_bytes += size
             unread += 1
@@ -117,74 +126,78 @@ class Exchange:
         self._decoder.buffer += data
         try:
             self._advance()
-        except JmxError:
-            raise
-        except Exception as error:
-            # The decoder was run over a hundred thousand mutated conversations. Should a peer
-            # still find a way to a bug in it, that is the peer's broken reply and not our end.
+        except _MISREAD as error:
+            # The decoder was run over hundreds of thousands of damaged conversations. Should a
+            # peer still find a gap in its checks, it is that peer which is broken.
             raise PeerBrokeProtocol(
                 f"an answer that can't be read ({type(error).__name__})"
             ) from error
 
     def _advance(self) -> None:
         decoder = self._decoder
-        while not self.done:
-            question = self._questions[len(self.results)]
+        count = len(self._questions)
+        while len(self.results) < count:
             if self._reading is None:
-                if decoder.position == len(decoder.buffer):
+                self._take_known()
+                if len(self.results) == count:
+                    break
+                question = self._questions[len(self.results)]
+                if decoder.position == len(decoder.buffer) or self._may_become_known(question):
                     return
-                taken = self._try_templates(question)
-                if taken is None:
-                    return
-                if taken:
-                    continue
                 decoder.begin()
                 self._reading = read_return(decoder, has_value=self._has_value)
             try:
                 next(self._reading)
             except StopIteration as stop:
-                self._finish(question, stop.value)
+                self._finish(self._questions[len(self.results)], stop.value)
             except Aborted as aborted:
                 raise call_failed(aborted.thrown, aborted=True) from None
             else:
                 return
-        if self._reading is None and decoder.position < len(decoder.buffer):
+        if decoder.position < len(decoder.buffer):
             raise PeerBrokeProtocol("an answer to no call")
 
-    def _try_templates(self, question: Question) -> bool | None:
-        """Return whether a template took the answer; None when more bytes must come first."""
-        template = question.template
-        others = question.others
-        if template is None and not others:
-            return False
-        decoder = self._decoder
+    def _take_known(self) -> None:
+        """Take answers by templates for as long as that goes. Nearly all answers end here."""
+        decoder, questions, results = self._decoder, self._questions, self.results
         buffer, position = decoder.buffer, decoder.position
-        available = len(buffer) - position
-        for known in others if template is None else (template, *others):
-            if known.length <= available:
-                end = position + known.length
-                if known.matches(buffer[position:end]):
-                    values = known.values(buffer, position)
-                    decoder.position = end
-                    self.hits += 1
-                    self._count(question.hit(known, values))
-                    return True
-            elif known.begins_with(buffer[position:]):
-                return None
-        return False
+        available = len(buffer)
+        done = len(results)
+        count = len(questions)
+        while done < count and position < available:
+            question = questions[done]
+            known = question.template
+            if known is None or not known.is_at(buffer, position):
+                for known in question.others:
+                    if known.is_at(buffer, position):
+                        break
+                else:
+                    break
+            results.append(question.hit(known, known.values(buffer, position)))
+            position += known.length
+            self._unread_bytes -= self._unread[done]
+            done += 1
+            self.hits += 1
+        decoder.position = position
+
+    def _may_become_known(self, question: Question) -> bool:
+        """Say whether what is there is the beginning of an answer that has a template."""
+        begun = self._decoder.buffer[self._decoder.position :]
+        known = question.template
+        return (known is not None and known.begins_with(begun)) or any(
+            other.begins_with(begun) for other in question.others
+        )
 
     def _finish(self, question: Question, reply: Reply) -> None:
         decoder = self._decoder
         self._reading = None
         raw = bytes(decoder.buffer[decoder.start : decoder.position])
         if reply.thrown is None:
-            self._count(question.answered(reply.value, raw))
-            return
-        error = call_failed(reply.thrown)
-        if error.socket_closed or error.java_class == NO_SUCH_OBJECT:
-            raise error
-        self._count(question.failed(error))
-
-    def _count(self, result: Any) -> None:
+            result = question.answered(reply.value, raw)
+        else:
+            error = call_failed(reply.thrown)
+            if error.socket_closed or error.java_class == NO_SUCH_OBJECT:
+                raise error
+            result = question.failed(error)
         self._unread_bytes -= self._unread[len(self.results)]
         self.results.append(result)

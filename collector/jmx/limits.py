@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Bounds of one reply."""
+    """Bounds of one reply, then of what is kept."""
 
     reply_bytes: int = 16 << 20
     held_bytes: int = 64 << 20  # what the decoded reply takes in memory, by its own count
@@ -21,3 +21,9 @@ class Limits(NamedTuple):
     fields: int = 512  # of one class
     superclasses: int = 32  # of one class
     slots: int = 20_000  # values in the attributes of one MBean
+
+    # Of all replies together:
+    beans: int = 100_000  # that are read; 10,000 partitions have about 90,000
+    values: int = 1_000_000  # in one scrape
+    template_bytes: int = 8 << 20  # see `templates`
+    info_bytes: int = 32 << 20  # what MBeans say of themselves, as it came

@@ -30,12 +30,12 @@ def _class(name: bytes, version: int, flags: int) -> bytes:
     )
 
 
-_OBJECT_NAME: Final = b"\x73" + _class(b"javax.management.ObjectName", 1081892073854801359, 3)
+OBJECT_NAME: Final = b"\x73" + _class(b"javax.management.ObjectName", 1081892073854801359, 3)
 _STRING_ARRAY: Final = b"\x75" + _class(b"[Ljava.lang.String;", -5921575005990323385, 2)
 
 
 def object_name(text: str) -> bytes:
-    return _OBJECT_NAME + string(text) + b"\x78"
+    return OBJECT_NAME + string(text) + b"\x78"
 
 
 def strings(texts: Sequence[str]) -> bytes:

@@ -57,6 +57,7 @@ class Session:
 
     def __init__(self, address: Address, limits: Limits, window: int) -> None:
         self.counts = Counts()
+        self.stuck: Question | None = None  # what the last question that came too late was
         self._address = address
         self._limits = limits
         self._window = window
@@ -67,7 +68,11 @@ class Session:
     def open(self, deadline: float) -> None:
         """Connect and log in, if need be."""
         if self._object_id is None:
-            self._log_in(deadline)
+            try:
+                self._log_in(deadline)
+            except BaseException:
+                self._drop_connection()
+                raise
 
     def ask(self, method: int, questions: Sequence[Question], deadline: float) -> list[Any]:
         """Return what each question makes of its answer.
@@ -100,6 +105,7 @@ class Session:
                     raise
                 results += exchange.results
                 if isinstance(error, TooLate):
+                    self.stuck = questions[len(results)]
                     raise
                 if isinstance(error, CallFailed) and error.java_class == NO_SUCH_OBJECT:
                     self._object_id = None
@@ -133,7 +139,6 @@ class Session:
         address = self._address
         stub = self._look_up(deadline)
         if address.tls is not None and not stub.has_tls:
-            self._drop_connection()
             raise PeerBrokeProtocol(
                 f"{address.host}:{address.port}: TLS is set, but the JMX server behind this "
                 "registry does not use it, and the password would travel in plain text",
@@ -160,18 +165,14 @@ class Session:
         connection = self._connect(
             address.host, address.port, has_tls=address.registry_tls, deadline=deadline
         )
-        try:
-            return jrmp.read_stub(
-                self._call(
-                    connection,
-                    jrmp.call(jrmp.REGISTRY, jrmp.REGISTRY_HASH, jrmp.REGISTRY_LOOKUP),
-                    jrmp.string(address.name),
-                    deadline,
-                )
+        return jrmp.read_stub(
+            self._call(
+                connection,
+                jrmp.call(jrmp.REGISTRY, jrmp.REGISTRY_HASH, jrmp.REGISTRY_LOOKUP),
+                jrmp.string(address.name),
+                deadline,
             )
-        except JmxError:
-            self._drop_connection()
-            raise
+        )
 
     def _call(self, connection: Connection, head: bytes, arguments: bytes, deadline: float) -> Any:
         """Make one call and return its answer as it was decoded."""

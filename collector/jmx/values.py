@@ -86,6 +86,15 @@ class Attributes:
                 raise PeerBrokeProtocol("a list of attributes that holds something else")
             self._walk(name, (), item.get("value"))
 
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Numbers first, in their order in the answer, then the others."""
+        return (*(one.slot for one in self.numbers), *(slot for slot, _ in self.constants))
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        return (*(one.value for one in self.numbers), *(value for _, value in self.constants))
+
     def _walk(self, attribute: str, path: tuple[str | Row, ...], value: object) -> None:
         self._step()
         if value is None or len(path) > _DEEPEST:
