@@ -97,11 +97,11 @@ def decode(data: bytes, size: int, rounds: int) -> list[Row[float]]:
     xor_words = array("Q", xors)
 
     rows = []
-    whole: list[float] = []
+    whole: list[int] = []  # not floats: a delta may be twice 2**53, which they would round
     previous = 0
     for t in range(rounds):
         step = deltas[t::rounds]
-        whole = list(map(add, whole, step)) if whole else list(map(float, step))
+        whole = list(map(add, whole, step)) if whole else step.tolist()
         previous ^= int.from_bytes(xor_words[t::rounds].tobytes(), "little")
         values = array("d", whole)
         values.frombytes(previous.to_bytes(8 * (size - integers), "little"))
