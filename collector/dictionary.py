@@ -29,6 +29,12 @@ from collector.series import Family, Kind, Labels, Series
 
 MAX_BYTES = 64 << 20
 MAX_SERIES = 1_000_000
+MAX_SYMBOLS = 2_000_000
+MAX_UNFOLDED_BYTES = 256 << 20
+"""Roughly, of all series in memory: a few bytes on the wire could name a long text each time."""
+
+_MAX_REFERENCE_BYTES = 8 << 10
+_PAIR_BYTES = 80
 _ZSTD_LEVEL = 15  # written seldom: a fifth smaller than level 3, for 40 ms at 4,000 series
 
 
@@ -145,8 +151,11 @@ def _decode(plain: bytes) -> tuple[Stream, list[Series]]:
     families: list[Family] = []
     common: Labels = ()
     series: list[Series] = []
+    unfolded = 0
 
     def labels(references: bytes) -> Labels:
+        if len(references) > _MAX_REFERENCE_BYTES:
+            raise FormatError(f"labels that take {len(references)} bytes in a dictionary")
         places = unpack(references)
         if len(places) % 2:
             raise FormatError("a label without a value in a dictionary")
@@ -155,6 +164,8 @@ def _decode(plain: bytes) -> tuple[Stream, list[Series]]:
 
     try:
         for field, value in fields(plain):
+            if len(symbols) + len(families) > MAX_SYMBOLS or unfolded > MAX_UNFOLDED_BYTES:
+                raise FormatError("a dictionary that unfolds to more than any site has")
             if 1 <= field <= 3:
                 names[field - 1] = as_text(value)
             elif field == 4:
@@ -166,7 +177,10 @@ def _decode(plain: bytes) -> tuple[Stream, list[Series]]:
             elif field == 7:
                 if len(series) >= MAX_SERIES:
                     raise FormatError(f"a dictionary of more than {MAX_SERIES} series")
-                series.append(_read_series(as_bytes(value), families, common, labels))
+                one = _read_series(as_bytes(value), families, common, labels)
+                series.append(one)
+                own = len(one.labels) - len(common)
+                unfolded += len(one.name) + 8 * len(common) + _PAIR_BYTES * own
     except IndexError as error:
         raise FormatError("a dictionary refers to a symbol or family it doesn't have") from error
     return Stream(*names), series
