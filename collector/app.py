@@ -43,11 +43,14 @@ if TYPE_CHECKING:
 TIER: TierName = "standard"
 """The tier of all series, until tiers come."""
 
-FLUSH_S = 5.0
-GRACE_S = 3.0
-"""A stop waits so long for the last rounds to be delivered, and then for the rooms to end."""
+END_S = 9.0
+LAST_ROUND_S = 2.0
+FLUSH_S = 4.0
+LEAVE_S = 1.5
+"""How long a stop may take in all, and of that for the round under way, for delivering the last
+rounds, and for leaving the consumer group. Supervisors kill after 10 s at the earliest."""
 
-_LOOK_S = 0.2
+_LOOK_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -109,23 +112,28 @@ def read_once(config: Config) -> Once:
 
 
 def _live(house: House, rounds: Rounds, line: Sequence[_Part], report: Report, stop: Event) -> None:
-    """Take rounds until told to stop; deliver the last ones if that is soon done; then end."""
+    """Take rounds until told to stop; deliver the last ones if that is soon done; then end.
+
+    A stop takes at most END_S, whatever hangs: what is on disk is delivered after the next start.
+    """
     taking = House()
     taking.open("rounds", rounds.run)
     while not stop.wait(_LOOK_S) and house.error is None and taking.error is None:
         pass
-    stuck = taking.join(LONGEST_READ_S / 2)
+    end_at = time.monotonic() + END_S
+    stuck = taking.join(LAST_ROUND_S)
     for part in line:
         part.log.hurry()
-    until = time.monotonic() + FLUSH_S
-    while time.monotonic() < until and house.error is None and not report.caught_up():
+    flushed_at = time.monotonic() + FLUSH_S
+    while time.monotonic() < flushed_at and house.error is None and not report.caught_up():
         house.stop.wait(_LOOK_S)
-    stuck += house.join(GRACE_S)
+    stuck += house.join(end_at - time.monotonic() - LEAVE_S)
+    if not stuck:
+        leaving = House()  # a consumer group may be slow to leave, or its broker dead
+        leaving.open("leave", lambda _: _close(line))
+        stuck += leaving.join(LEAVE_S)
     if stuck:
         log.warning("ended without waiting longer for: %s", ", ".join(stuck))
-    else:
-        for part in line:
-            part.log.close()
     error = taking.error or house.error
     if error is not None:
         raise error
@@ -145,6 +153,11 @@ class _Part(NamedTuple):
     pump: Pump
     log: _ReadLog
     report: PumpReport
+
+
+def _close(line: Sequence[_Part]) -> None:
+    for part in line:
+        part.log.close()
 
 
 def _line(config: Config, spool: Spool, admin: Admin, telemetry: Telemetry) -> Iterator[_Part]:

@@ -11,7 +11,6 @@ has the rounds.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
@@ -32,6 +31,8 @@ from collector.protobuf import (
 MAX_GAPS = 32
 MAX_METADATA_BYTES = 3 << 10
 """Of a commit's metadata. Brokers refuse more than 4 KiB (offset.metadata.max.bytes)."""
+
+_DICTIONARY_OFFSET_BYTES = 11  # at most
 
 
 class GapReason(IntEnum):
@@ -77,6 +78,10 @@ class Mark(NamedTuple):
     seq: int
     wall_ms: int
     gaps: tuple[Gap, ...] = ()
+
+
+NOTHING = Mark(0, 0, 0, 0)
+"""The mark of a reader that has delivered nothing of a stream yet."""
 
 
 class Taken(NamedTuple):
@@ -150,7 +155,7 @@ def _late_rounds(
             left.append(
                 gap._replace(first_seq=last + 1, after_ms=frame.at[end - 1].wall_ms or gap.after_ms)
             )
-    return tuple(sorted(spans)), tuple(left), closed
+    return tuple(sorted(spans)), tuple(left[-MAX_GAPS:]), closed
 
 
 def _joined(
@@ -190,28 +195,38 @@ def decode_marks(data: bytes) -> Marks:
 
 
 def to_metadata(marks: Marks) -> str:
-    """Marks as the text of a commit. What doesn't fit is left out: oldest gaps, then marks.
+    """Marks as the text of a commit. What doesn't fit is left out: oldest gaps, then oldest marks.
 
     A reader without a mark takes everything for new: identical repeats, never a loss.
     """
-    while True:
-        text = base64.b64encode(encode_marks(marks)).decode()
+    for most_gaps in range(MAX_GAPS, -1, -1):
+        of = {
+            stream: mark._replace(gaps=mark.gaps[max(0, len(mark.gaps) - most_gaps) :])
+            for stream, mark in marks.of.items()
+        }
+        text = _base64(encode_marks(marks._replace(of=of)))
         if len(text) <= MAX_METADATA_BYTES:
             return text
-        of = dict(marks.of)
-        most = max(of, key=lambda stream: len(of[stream].gaps))
-        if of[most].gaps:
-            of[most] = of[most]._replace(gaps=of[most].gaps[1:])
-        else:
-            del of[min(of, key=lambda stream: of[stream].wall_ms)]
-        marks = marks._replace(of=of)
+    of = {}
+    left = MAX_METADATA_BYTES // 4 * 3 - _DICTIONARY_OFFSET_BYTES
+    for stream, mark in sorted(marks.of.items(), key=lambda item: -item[1].wall_ms):
+        bare = mark._replace(gaps=())
+        left -= len(encode_marks(Marks({stream: bare})))
+        if left < 0:
+            break
+        of[stream] = bare
+    return _base64(encode_marks(marks._replace(of=of)))
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def from_metadata(text: str | None) -> Marks:
     """Read a commit's metadata; empty marks when it says nothing. Raises FormatError."""
     try:
         return decode_marks(base64.b64decode((text or "").rstrip("\0"), validate=True))
-    except binascii.Error as error:
+    except ValueError as error:
         raise FormatError("a commit's metadata is not ours") from error
 
 
@@ -281,6 +296,8 @@ def _decode_gap(data: bytes) -> Gap:
     for field, value in fields(data):
         if field in numbers:
             numbers[field] = as_int(value)
+    if numbers[1] > numbers[2]:
+        raise FormatError("a gap that ends before it begins")
     known = numbers[5] in set(GapReason)
     return Gap(
         numbers[1],

@@ -64,7 +64,8 @@ class Report:
         for view in self.pumps:
             report = view.report
             backlog, oldest_ms = self._backlog(view)
-            put("edgevitals_pump_backlog_rounds", backlog, pump=report.name)
+            if backlog is not None:
+                put("edgevitals_pump_backlog_rounds", backlog, pump=report.name)
             if oldest_ms is not None:
                 put("edgevitals_pump_oldest_timestamp_seconds", oldest_ms / 1000, pump=report.name)
             for state in catalog.PUMP_STATES:
@@ -122,7 +123,7 @@ class Report:
                 path=str(self._spool.path),
                 bytes=self._spool.bytes,
                 max_bytes=self._spool.max_bytes,
-                rounds=max((p.backlog_rounds for p in pumps), default=0),
+                rounds=max((p.backlog_rounds or 0 for p in pumps), default=0),
                 oldest_at=oldest,
                 writable=error is None,
                 error=error,
@@ -141,16 +142,19 @@ class Report:
                 processes.append(("admin", psutil.Process(pid)))
         return processes
 
-    def _backlog(self, view: PumpView) -> tuple[int, int | None]:
+    def _backlog(self, view: PumpView) -> tuple[int | None, int | None]:
         """Rounds of our own stream that a pump has still to deliver, and the time of the oldest.
 
-        The time is the newest delivered one's: what is owed is younger than that.
+        The time is the newest delivered one's: what is owed is younger than that. None: not known
+        yet, since the consumer group has not told us our marks.
         """
         latest = self.rounds.latest if self.rounds else None
         if self.rounds is None or latest is None:
-            return 0, None
+            return None, None
         mark = view.mark(self.rounds.recorder.stream.key)
-        if mark is None or mark.line != self.rounds.recorder.lineage.line:
+        if mark is None:
+            return None, None
+        if mark.line != self.rounds.recorder.lineage.line:
             return latest.seq, view.report.oldest_ms
         backlog = max(0, latest.seq - mark.seq)
         return backlog, (mark.wall_ms if backlog else None)

@@ -100,8 +100,8 @@ def _get(base: str) -> bytes:
     def ask() -> None:
         try:
             connection.request("GET", path, headers={"Accept": "application/json"})
-            answer = connection.getresponse()
-            answers.append((answer.status, answer.read(MAX_BYTES + 1)))
+            with connection.getresponse() as answer:
+                answers.append((answer.status, answer.read(MAX_BYTES + 1)))
         except (OSError, http.client.HTTPException) as exc:
             answers.append(exc)
         finally:
@@ -197,6 +197,12 @@ def _stream(told: Status, one: StreamStatus) -> tuple[str, ...]:
     return one.tier, one.epoch, str(one.last_seq), last
 
 
+def _backlog(told: Status, one: PumpStatus) -> str:
+    if one.backlog_rounds is None:
+        return "?"
+    return f"{one.backlog_rounds}{_since(told, one.oldest_at)}" if one.backlog_rounds else "0"
+
+
 def _pump(told: Status, one: PumpStatus) -> tuple[str, ...]:
     note = one.last_error or "" if one.state in {"waiting", "holding"} else ""
     if note and one.next_try_seconds is not None:
@@ -206,7 +212,7 @@ def _pump(told: Status, one: PumpStatus) -> tuple[str, ...]:
         one.from_,
         one.to,
         "HOLDING" if one.state == "holding" else one.state,
-        f"{one.backlog_rounds}{_since(told, one.oldest_at)}" if one.backlog_rounds else "0",
+        _backlog(told, one),
         str(one.delivered_rounds),
         str(one.rejected_rounds),
         note,

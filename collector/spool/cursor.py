@@ -13,6 +13,7 @@ from collector.dictionary import Dictionary
 from collector.errors import FormatError, TooNew
 from collector.frame import Body, Frame, decode, encode_position, part
 from collector.mark import (
+    NOTHING,
     Gap,
     GapReason,
     Mark,
@@ -111,8 +112,8 @@ class Cursor:
         self._committed = position
 
     def mark(self, stream: int) -> Mark | None:
-        """What is delivered of a stream, durably."""
-        return self._committed.marks.of.get(stream)
+        """What is delivered of a stream."""
+        return self._committed.marks.of.get(stream, NOTHING)
 
     def read(self, wait: float) -> Batch | None:
         """Return the next batch; None when there is too little for one after `wait` seconds."""

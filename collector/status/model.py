@@ -51,7 +51,7 @@ class PumpStatus(msgspec.Struct, frozen=True, kw_only=True):
     from_: str = msgspec.field(name="from")
     to: str
     state: PumpState
-    backlog_rounds: int
+    backlog_rounds: int | None  # None: not known yet
     oldest_at: float | None = None
     last_error: str | None = None
     retries: int = 0

@@ -21,7 +21,7 @@ from confluent_kafka import (
 )
 
 from collector.errors import FormatError, TooNew
-from collector.mark import Gap, Mark, Marks, from_metadata, to_metadata
+from collector.mark import NOTHING, Gap, Mark, Marks, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
 from collector.topic.client import SILENT, Properties, properties
 from collector.topic.partition import PartitionState, Record, TopicEnd
@@ -142,9 +142,11 @@ class TopicReader:
         self._consumer.close()
 
     def mark(self, stream: int) -> Mark | None:
-        """What is delivered of a stream, as far as this reader has its partition."""
+        """What is delivered of a stream; None while the group gave us no partition."""
+        if not self._partitions:
+            return None
         marks = (state.mark(stream) for state in self._partitions.values())
-        return next((mark for mark in marks if mark), None)
+        return next((mark for mark in marks if mark), NOTHING)
 
     def _subscribe(self) -> None:
         self._consumer.subscribe(
