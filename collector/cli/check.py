@@ -35,6 +35,7 @@ def check(file: Path) -> int:
 
     loaded = load(file, os.environ)
     _look_at_files(loaded)
+    _read_rules(loaded)
     _ask_librdkafka(loaded)
     if loaded.problems.has_errors:
         raise ConfigError(loaded.problems.render())
@@ -69,11 +70,22 @@ def _look_at_files(loaded: Loaded) -> None:
             loaded.problems.warning(loaded.place(path), f"{exc.message}: {exc.hint}", path)
         if says := exposure(secret):
             loaded.problems.warning(loaded.place(path), f"{secret}: {says}", path)
-    for index, jvm in enumerate(config.sources.jmx):
-        for number, rules in enumerate(jvm.names):
-            if isinstance(rules, Path) and not rules.is_file():
-                path = ("sources", "jmx", index, "names", number)
-                loaded.problems.warning(loaded.place(path), f"{rules}: no such file", path)
+
+
+def _read_rules(loaded: Loaded) -> None:
+    """Read the rules of each JVM; each problem and each note has its own place in its file."""
+    from collector.errors import ConfigError  # noqa: PLC0415
+    from collector.names.rules import load_rules  # noqa: PLC0415
+
+    for index, jvm in enumerate(loaded.config.sources.jmx):
+        path = ("sources", "jmx", index, "names")
+        place = loaded.place(path)
+        try:
+            for note in load_rules([str(name) for name in jvm.names]).notes:
+                loaded.problems.warning(place, note, path)
+        except ConfigError as exc:
+            for line in exc.message.splitlines():
+                loaded.problems.error(place, line, path)
 
 
 def _ask_librdkafka(loaded: Loaded) -> None:

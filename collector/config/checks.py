@@ -30,6 +30,7 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
     _kafka_is_there(reader, problems)
     _targets_differ(reader, problems, node)
     _sinks_differ(reader, problems)
+    _jvms_have_names(reader, problems)
     _tokens_are_safe(reader, problems)
     config = reader.built.get(())
     if (
@@ -86,6 +87,13 @@ def _targets_differ(reader: Reader, problems: Problems, node: str | None) -> Non
             f'job "{job}" and instance {named} are already {other}: give this one another instance',
             path,
         )
+
+
+def _jvms_have_names(reader: Reader, problems: Problems) -> None:
+    for path, section in reader.built.items():
+        if isinstance(section, JmxConfig) and not section.names:
+            below = (*path, "names")
+            problems.error(reader.places[below], "is empty: write [default]", below)
 
 
 def _sinks_differ(reader: Reader, problems: Problems) -> None:

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from collector.config.problems import quoted
 
+_PACKAGE = Path(__file__).parents[1]
+
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 
@@ -268,14 +270,14 @@ def name_rules(text: str) -> str | Path:
         return file_path(text)
     if text not in PROFILES:
         raise ValueError(
-            f"{quoted(text)} is no profile: write {' or '.join(PROFILES)}, or the path of a rule "
+            f"{quoted(text)} is no profile: write {', '.join(PROFILES)}, or the path of a rule "
             "file with a / in it"
         )
     return text
 
 
-PROFILES = ("default",)
-"""Rule files that come with the collector."""
+PROFILES = tuple(sorted(file.stem for file in (_PACKAGE / "names").glob("*.yaml")))
+"""The rule files that come with the collector."""
 
 Duration = Annotated[float, Word("duration", "15s", duration)]
 Interval = Annotated[float, Word("duration", "15s", between("1s", "1h", duration))]

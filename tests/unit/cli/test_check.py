@@ -108,10 +108,17 @@ def test_doubts_about_credential_files_are_warnings():
     assert result.stdout.startswith("c.yaml: ok\n")
 
 
-def test_a_rule_file_that_is_not_there_is_a_warning():
+def test_mistakes_in_rule_files_are_found():
+    Path("mine.yaml").write_text("rules:\n  - pattern: '('\n")
     result = check("site: a\nsources: {jmx: [{address: 'a:1', names: [./mine.yaml]}]}\n")
-    assert result.exit_code == 0
-    assert f"sources.jmx[0].names[0]: {Path.cwd()}/mine.yaml: no such file" in result.stderr
+    assert result.exit_code == 2
+    assert f"sources.jmx[0].names: {Path.cwd()}/mine.yaml:2:" in result.stderr
+
+
+def test_a_rule_file_that_is_not_there():
+    result = check("site: a\nsources: {jmx: [{address: 'a:1', names: [./mine.yaml]}]}\n")
+    assert result.exit_code == 2
+    assert f"sources.jmx[0].names: {Path.cwd()}/mine.yaml" in result.stderr
 
 
 @pytest.mark.parametrize(

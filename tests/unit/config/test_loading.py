@@ -10,6 +10,7 @@ from textwrap import dedent
 import pytest
 
 from collector.config import PRESETS, TIERS, Address, FreeSpace, load
+from collector.config.scalars import PROFILES
 from collector.config.tree import Config
 from collector.errors import ConfigError
 
@@ -342,10 +343,14 @@ def test_json_is_yaml():
             ),
         ),
         (
+            "site: a\nsources: {jmx: [{address: 'a:1', names: []}]}",
+            "2:41: error: sources.jmx[0].names: is empty: write [default]",
+        ),
+        (
             "site: a\nsources: {jmx: [{address: 'a:1', names: [fancy]}]}",
             (
-                '2:42: error: sources.jmx[0].names[0]: "fancy" is no profile: write default, '
-                "or the path of a rule file with a / in it"
+                '2:42: error: sources.jmx[0].names[0]: "fancy" is no profile: '
+                f"write {', '.join(PROFILES)}, or the path of a rule file with a / in it"
             ),
         ),
     ],
