@@ -1,0 +1,122 @@
+"""The whole line, live, in about three minutes: python -m tests.demo [--keep]
+
+A Kafka broker with traffic, a centre (Prometheus) behind a link that is cut for a minute, and the
+collector, which is killed in the middle of the cut. At the end stands a proof; exit code 0 means
+that it holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.demo.cost import TARGETS_MIB, Cost
+from tests.demo.evidence import Centre, judge
+from tests.demo.proof import Verdict
+from tests.demo.screen import BOLD, GREEN, RED, Screen
+from tests.demo.stage import INTERVAL, SITE, Stage
+from tests.demo.story import Story
+from tests.lab.parts import SetupError
+from tests.lab.process import StartError
+
+HOLDS, FAILED, INTERRUPTED = 0, 1, 130
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="stay up at the end, until Ctrl-C")
+    arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: it is ignored in the background
+        signal.signal(number, signal.default_int_handler)
+    directory = Path(tempfile.mkdtemp(prefix="edgevitals-demo-"))
+    screen = Screen()
+    code = FAILED
+    try:
+        code = play(directory, screen, keep=arguments.keep)
+    except KeyboardInterrupt:
+        screen.say("stopped")
+        code = INTERRUPTED
+    except (StartError, SetupError, TimeoutError) as failure:
+        screen.say(f"the demo can't go on: {failure}", RED)
+    finally:
+        if code in (HOLDS, INTERRUPTED):
+            shutil.rmtree(directory, ignore_errors=True)
+        else:
+            screen.say(f"logs and data are kept in {directory}", BOLD)
+    return code
+
+
+def play(directory: Path, screen: Screen, *, keep: bool) -> int:
+    began = time.monotonic()
+    screen.say("EdgeVitals: a link is cut, a collector is killed, and nothing is lost", BOLD)
+    with Stage(directory) as stage:
+        screen.say(f"Kafka with traffic and Prometheus are up, {time.monotonic() - began:.0f} s")
+        centre = Centre(stage.centre, since=time.time())
+        story = Story(stage, centre, screen)
+        verdicts = judge(stage, centre, story.tell())
+        screen.verdicts(verdicts)
+        summary(stage, verdicts, story.cost, screen)
+        code = HOLDS if all(verdict.holds for verdict in verdicts) else FAILED
+        seconds = time.monotonic() - began
+        if code == HOLDS:
+            screen.say(f"the proof holds, {seconds:.0f} s", GREEN)
+        else:
+            failed = [
+                letter for letter, one in zip("abcdefgh", verdicts, strict=False) if one.problems
+            ]
+            screen.say(f"the proof FAILED at {', '.join(failed)}, {seconds:.0f} s", RED)
+        if keep:
+            stay(stage, screen)
+    return code
+
+
+def summary(stage: Stage, verdicts: list[Verdict], cost: Cost, screen: Screen) -> None:
+    """What it took, beside what it may take."""
+    minutes = sum(life.seconds for life in stage.collector.lives) / 60
+    screen.say()
+    for role, target in TARGETS_MIB.items():
+        peak = cost.peak_kib[role] / 1024
+        cpu = cost.cpu_seconds(role) / minutes
+        over = "" if peak <= target else "  OVER"
+        screen.say(
+            f"    {role:<14}{peak:5.1f} MiB PSS at most (target {target}){over}, "
+            f"CPU {cpu:.1f} s a minute",
+            RED if over else None,
+        )
+    report = stage.witness.report()
+    a_sample = report.bytes / max(1, report.samples)
+    firing = {alert["labels"]["alertname"] for alert in stage.centre.alerts()}
+    screen.say(f"    {'the wire':<14}{a_sample:5.1f} bytes a sample, a round every {INTERVAL:g} s")
+    screen.say(f"    {'alerts':<14}{', '.join(sorted(firing)) or 'none'}")
+    screen.say()
+
+
+def stay(stage: Stage, screen: Screen) -> None:
+    """Start the collector once more and wait for Ctrl-C."""
+    stage.collector.start()
+    addresses = {
+        "status page": stage.collector.url,
+        "centre": f"{stage.centre.url}/api/v1/query?query=edgevitals_round_seq",
+        "the link to it": f"http://{stage.link.address}",
+        "Kafka": stage.broker.bootstrap,
+        "JMX": stage.broker.jmx_address,
+        "configuration": str(stage.config),
+        "all files": str(stage.directory),
+    }
+    screen.say()
+    screen.say(f"The site {SITE} stays up; Ctrl-C ends it.", BOLD)
+    for name, address in addresses.items():
+        screen.say(f"    {name:<16}{address}")
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        screen.say("stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""What Prometheus, the witness and the books say at the end, as the proof wants it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+
+from tests.demo import proof
+from tests.demo.proof import Epoch, Round, Verdict
+from tests.demo.stage import INTERVAL, NODE, SITE, Stage
+from tests.lab.prometheus import Prometheus, Track
+from tests.lab.waiting import wait_for
+
+READ_DEADLINE = min(10.0, INTERVAL / 2)  # a round closes so long after its time
+OURS = f'site="{SITE}",node="{NODE}"'
+
+
+class Centre:
+    """Asks the centre for raw samples, from `since` on."""
+
+    def __init__(self, prometheus: Prometheus, since: float) -> None:
+        self._prometheus = prometheus
+        self._since = since
+
+    def rounds(self) -> list[Round]:
+        """Every round, oldest first; rounds of all streams where there is more than one."""
+        tracks = self._samples(f'edgevitals_round_seq{{{OURS},tier="standard"}}')
+        return sorted(Round(*point) for track in tracks for point in track.points)
+
+    def epochs(self) -> list[Epoch]:
+        tracks = self._samples(f'edgevitals_epoch_info{{{OURS},tier="standard"}}')
+        epochs = [
+            Epoch(
+                track.labels.get("epoch", ""),
+                track.labels.get("previous_epoch", ""),
+                [at for at, _ in track.points],
+            )
+            for track in tracks
+        ]
+        return sorted(epochs, key=lambda epoch: epoch.times[0])
+
+    def end_offsets(self, topic: str, partitions: int) -> dict[float, float]:
+        """The sum over all partitions, by the time of the round; rounds that have them all."""
+        selector = f'kafka_topic_partition_current_offset{{{OURS},topic="{topic}"}}'
+        offsets: dict[float, list[float]] = defaultdict(list)
+        for track in self._samples(selector):
+            for at, offset in track.points:
+                offsets[at].append(offset)
+        return {at: sum(found) for at, found in offsets.items() if len(found) == partitions}
+
+    def newest_round(self) -> int | None:
+        """The highest seq that is there now."""
+        window = f"{time.time() - self._since + 60:.0f}s"
+        promql = f"max(max_over_time(edgevitals_round_seq{{{OURS}}}[{window}]))"
+        found = self._prometheus.query(promql)
+        return int(found[0].value) if found else None
+
+    def series_of_round(self, time_: float, at: float) -> int:
+        """How many series with a sample of this round have not ended by `at`."""
+        promql = f"count(timestamp({{{OURS}}}) >= {time_ - 0.0005!r} <= {time_ + 0.0005!r})"
+        found = self._prometheus.query(promql, at)
+        return int(found[0].value) if found else 0
+
+    def _samples(self, selector: str) -> list[Track]:
+        now = time.time()
+        return self._prometheus.samples(selector, f"{now - self._since + 60:.0f}s", at=now + 1)
+
+
+def judge(stage: Stage, centre: Centre, code: int | None) -> list[Verdict]:
+    """All verdicts, in the order of the letters that they are shown with."""
+    lives = stage.collector.lives
+    rounds, epochs = centre.rounds(), centre.epochs()
+    times = {at for epoch in epochs for at in epoch.times}
+    topic = stage.traffic.topics[0]
+    books = stage.traffic.books(topic)
+    newest = max(times, default=0.0)
+    wait_for(lambda: time.time() > newest + READ_DEADLINE + 1.0, what="the books' last entry")
+    ending = lives[-1]
+    left = centre.series_of_round(newest, at=time.time())
+    ended = centre.series_of_round(newest, at=newest) - left
+    return [
+        proof.all_seqs(rounds, epochs, lives),
+        proof.rounds_by_the_clock(times, lives, INTERVAL),
+        proof.end_offsets(
+            times,
+            centre.end_offsets(topic, stage.traffic.partitions),
+            books.end_offset_between,
+            READ_DEADLINE,
+        ),
+        proof.order_on_the_wire(stage.witness.report()),
+        proof.farewell(code, ending.gone - ending.ended, ended, left),
+    ]

@@ -1,0 +1,132 @@
+"""The demo's parts: a site with a broker and a collector, a centre, and the link between them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from tests.demo.proof import LEAVE_SECONDS, Life
+from tests.lab import parts
+from tests.lab.kafka import Kafka
+from tests.lab.ports import free_port
+from tests.lab.process import Process
+from tests.lab.prometheus import Prometheus
+from tests.lab.proxy import Proxy
+from tests.lab.traffic import Traffic
+from tests.lab.witness import RemoteWriteWitness
+
+SITE, NODE = "store-0412", "broker-1"
+INTERVAL = 5.0
+START_SECONDS = 30.0
+HOST = "127.0.0.1"
+
+
+class Collector:
+    """`edgevitals run` as a child process, with the times of its lives by our own clock."""
+
+    def __init__(self, config: Path, listen: str, log: Path) -> None:
+        self.lives: list[Life] = []
+        self.url = f"http://{listen}"
+        program = Path(sys.executable).with_name("edgevitals")
+        # Empty is as if unset: no variable of the caller's reaches into our configuration.
+        ours = dict.fromkeys((name for name in os.environ if name.startswith("EDGEVITALS_")), "")
+        self.process = Process("collector", [program, "run", "-c", config], log, ours)
+        self._started = 0.0
+
+    def start(self) -> float:
+        """Start it, and return the seconds until it answered."""
+        self._started = time.time()
+        self.process.start()
+        self.process.wait_until(lambda: self.status() is not None, START_SECONDS)
+        return time.time() - self._started
+
+    def kill(self) -> None:
+        """SIGKILL, its admin child with it."""
+        ended = time.time()
+        self.process.kill()
+        self._end(ended)
+
+    def stop(self) -> tuple[int | None, float]:
+        """SIGTERM; return the exit code and the seconds that it took."""
+        ended = time.time()
+        self.process.stop(LEAVE_SECONDS + 1.0)
+        self._end(ended)
+        return self.process.returncode, self.lives[-1].gone - ended
+
+    def status(self) -> dict[str, Any] | None:
+        """What /status.json says; None when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/status.json", timeout=1.0) as answer:
+                said: dict[str, Any] = json.load(answer)
+                return said
+        except (OSError, ValueError):
+            return None
+
+    def _end(self, ended: float) -> None:
+        self.lives.append(Life(self._started, ended, time.time()))
+
+
+class Stage:
+    """Everything that runs. Start it from the main thread: parts end with the thread that does."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.broker = Kafka(directory / "kafka")
+        self.traffic = Traffic(self.broker.bootstrap)
+        rules = sorted((parts.PROJECT / "alerts").glob("*.yaml"))
+        self.centre = Prometheus(directory / "prometheus", rules=rules)
+        self.witness = RemoteWriteWitness()
+        self.link = Proxy(self.centre.port, self.witness.tap)
+        listen = f"{HOST}:{free_port()}"
+        self.config = directory / "edgevitals.yaml"
+        self._settings = self._config(listen)
+        self.collector = Collector(self.config, listen, directory / "collector.log")
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start everything but the collector. Raises StartError, SetupError, TimeoutError."""
+        with ExitStack() as starting:
+            for part in (self.broker, self.centre, self.traffic, self.witness, self.link):
+                starting.enter_context(part)
+            starting.callback(self.collector.process.stop)
+            self._running = starting.pop_all()
+        self.config.write_text(yaml.safe_dump(self._settings, sort_keys=False))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def _config(self, listen: str) -> dict[str, Any]:
+        centre = {
+            "name": "centre",
+            "url": f"http://{self.link.address}/api/v1/write",
+            "out_of_order_time_window": "31d",
+        }
+        return {
+            "site": SITE,
+            "node": NODE,
+            "preset": "lan",
+            "interval": f"{INTERVAL:g}s",
+            "kafka": {"bootstrap.servers": self.broker.bootstrap},
+            "sources": {
+                "jmx": [{"address": self.broker.jmx_address}],
+                "host": True,
+                "kafka": True,
+            },
+            "spool": {
+                "path": str(self.directory / "spool"),
+                "max_size": "256MiB",
+                "min_free": "64MiB",
+            },
+            "topic": {"name": "edgevitals.telemetry", "max_size": "256MiB"},
+            "sinks": [centre],
+            "status": {"listen": listen},
+        }
