@@ -92,14 +92,14 @@ class Client:
     def names(self, pattern: str, deadline: float) -> list[ObjectName]:
         """Return the names that match a pattern."""
         call = Call(mbeans.query(ObjectName.parse(pattern).text), mbeans.read_names)
-        found: list[str] = self._session.ask(jrmp.QUERY_NAMES, [call], deadline)[0]
+        found: list[str] = self._session.ask_all(jrmp.QUERY_NAMES, [call], deadline)[0]
         return [ObjectName(text) for text in found]
 
     def info(self, name: ObjectName | str, deadline: float) -> BeanInfo:
         """Return what an MBean says of itself."""
         # Checked here: a name that the server can't read costs the socket.
         call = Call(mbeans.about(ObjectName.parse(str(name)).text), mbeans.read_info)
-        info: BeanInfo = self._session.ask(jrmp.GET_MBEAN_INFO, [call], deadline)[0]
+        info: BeanInfo = self._session.ask_all(jrmp.GET_MBEAN_INFO, [call], deadline)[0]
         return info
 
     def get(

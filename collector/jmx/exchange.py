@@ -48,7 +48,7 @@ class Question(Protocol):
 
 
 class Call:
-    """A question whose answer is decoded each time; a failure is raised."""
+    """A question whose answer is decoded each time; when it fails, the error is the result."""
 
     template: Template | None = None
     others: Sequence[Template] = ()
@@ -64,7 +64,7 @@ class Call:
         return self._read(value)
 
     def failed(self, error: JmxError) -> Any:
-        raise error
+        return error
 
 
 class Exchange:

@@ -67,7 +67,7 @@ class Infos:
         self, session: Session, beans: Iterable[BeanClass], deadline: float
     ) -> Iterator[Answer]:
         calls = [_InfoCall(self, one, self._form_of.get(one.name)) for one in beans]
-        for answer in session.ask(jrmp.GET_MBEAN_INFO, calls, deadline):
+        for answer in session.ask_all(jrmp.GET_MBEAN_INFO, calls, deadline):
             if answer is not None:
                 yield answer
 
@@ -103,9 +103,8 @@ class Infos:
 class Maybe(Call):
     """A call about an MBean that may be gone by now: then None."""
 
-    def failed(self, error: JmxError) -> None:
-        if not isinstance(error, CallFailed):
-            raise error
+    def failed(self, error: JmxError) -> JmxError | None:
+        return None if isinstance(error, CallFailed) else error
 
 
 class _InfoCall(Maybe):

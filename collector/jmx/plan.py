@@ -99,7 +99,7 @@ class Plan:
         if len(new) > _MANY_NEW:
             return dict(self._query(session, jrmp.QUERY_MBEANS, deadline))
         calls = [Maybe(mbeans.about(text), mbeans.read_bean) for text in new]
-        answers = session.ask(jrmp.GET_OBJECT_INSTANCE, calls, deadline)
+        answers = session.ask_all(jrmp.GET_OBJECT_INSTANCE, calls, deadline)
         for text, bean in zip(new, answers, strict=True):
             if bean is None:
                 del texts[text]  # gone already
@@ -110,7 +110,7 @@ class Plan:
     def _query(self, session: Session, method: int, deadline: float) -> Iterator[Any]:
         read = mbeans.read_beans if method == jrmp.QUERY_MBEANS else mbeans.read_names
         calls = [Call(mbeans.query(pattern), read) for pattern in self._selection.patterns]
-        for answer in session.ask(method, calls, deadline):
+        for answer in session.ask_all(method, calls, deadline):
             yield from answer
 
     def _wants(self, text: str, class_name: str) -> bool:

@@ -124,6 +124,14 @@ class Session:
                     careful_until = len(results) + self._window
         return results
 
+    def ask_all(self, method: int, calls: Sequence[Call], deadline: float) -> list[Any]:
+        """Return the answers of calls; raises the error of the first that failed."""
+        answers = self.ask(method, calls, deadline)
+        for answer in answers:
+            if isinstance(answer, JmxError):
+                raise answer
+        return answers
+
     def close(self, deadline: float) -> None:
         """Tell the server, so that it need not keep the session for its 120 s. Never raises."""
         if self._connection is not None and self._object_id is not None:
@@ -179,7 +187,10 @@ class Session:
         call = Call(arguments, lambda value: value)
         exchange = Exchange(head, [call], connection.decoder, window=1)
         self._run(connection, exchange, deadline)
-        return exchange.results[0]
+        answer = exchange.results[0]
+        if isinstance(answer, JmxError):
+            raise answer
+        return answer
 
     def _run(self, connection: Connection, exchange: Exchange, deadline: float) -> None:
         sent, received = connection.sent_bytes, connection.received_bytes
