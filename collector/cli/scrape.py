@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ def scrape(address: str | None, file: Path | None, output: str) -> int:
     from collector import app  # noqa: PLC0415
     from collector.status.exposition import render, render_json  # noqa: PLC0415
 
+    logging.getLogger("collector.target").setLevel(logging.ERROR)  # who is down is said below
     once = app.read_once(config)
     page = render(once.samples) if output == "text" else render_json(once.samples)
     click.echo(page, nl=False)

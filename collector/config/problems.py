@@ -98,7 +98,7 @@ class Problems:
     def __init__(self, name: str, text: str = "") -> None:
         self._name = name
         self._lines = lines_of(text)
-        self._found: list[Problem] = []
+        self._found: dict[Problem, None] = {}  # in the order of finding, each once
         self._hidden: list[Place] = []
 
     def error(self, place: Place, message: str, path: KeyPath = ()) -> None:
@@ -108,8 +108,7 @@ class Problems:
         self._add(Problem(place, "warning", _with_path(message, path)))
 
     def _add(self, problem: Problem) -> None:
-        if problem not in self._found:
-            self._found.append(problem)
+        self._found.setdefault(problem)
 
     def hide(self, place: Place) -> None:
         """Never show what is written there."""
@@ -131,9 +130,11 @@ class Problems:
     def render(self) -> str:
         """Return every problem with the lines it points at, and a last line that counts them."""
         found = sorted(self._found, key=lambda problem: problem.order)
-        parts = [self._headline(problem) + self._snippet(problem.place) for problem in found]
-        if len(parts) > MOST_SHOWN:
-            parts[MOST_SHOWN:] = [f"and {len(parts) - MOST_SHOWN} more"]
+        parts = [
+            self._headline(problem) + self._snippet(problem.place) for problem in found[:MOST_SHOWN]
+        ]
+        if len(found) > MOST_SHOWN:
+            parts.append(f"and {len(found) - MOST_SHOWN} more")
         counts = Counter(problem.severity for problem in found)
         parts.append(
             ", ".join(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
@@ -99,18 +99,35 @@ def shape(annotation: Any) -> Shape:
     )
 
 
+class Field(NamedTuple):
+    """One key of a section. `default` is `msgspec.NODEFAULT` for a key that must be there."""
+
+    shape: Shape
+    default: Any
+
+
+@cache
+def fields(section: type[msgspec.Struct]) -> dict[str, Field]:
+    """Return the keys of a section, in their order."""
+    return {
+        field.name: Field(
+            shape(field.type),
+            field.default
+            if field.default_factory is msgspec.NODEFAULT
+            else field.default_factory(),
+        )
+        for field in msgspec.structs.fields(section)
+    }
+
+
 def keys(section: type[msgspec.Struct], above: tuple[str, ...] = ()) -> Iterator[Key]:
     """Walk every key below a section, sections before what is in them."""
-    for field in msgspec.structs.fields(section):
-        path = (*above, field.name)
-        field_shape = shape(field.type)
-        default = field.default
-        if field.default_factory is not msgspec.NODEFAULT:
-            default = field.default_factory()
-        yield Key(path, field_shape, default)
-        below = field_shape
-        if field_shape.item is not None:
-            path, below = (*path, "*"), shape(field_shape.item)
+    for name, field in fields(section).items():
+        path = (*above, name)
+        yield Key(path, *field)
+        below = field.shape
+        if below.item is not None:
+            path, below = (*path, "*"), shape(below.item)
         if below.section is not None:
             yield from keys(below.section, path)
 
@@ -128,25 +145,32 @@ class Reader:
         self.places: dict[KeyPath, Place] = {}
         self.built: dict[KeyPath, msgspec.Struct] = {}
 
+    @cached_property
+    def _homes(self) -> dict[str, tuple[tuple[str, ...], ...]]:
+        """The sections in which a key of some name is known."""
+        homes: dict[str, tuple[tuple[str, ...], ...]] = {}
+        for key in keys(self._root):
+            homes[key.path[-1]] = (*homes.get(key.path[-1], ()), key.path[:-1])
+        return homes
+
     def read(self, document: Mapping) -> Any:
         """Return the root section, or UNREADABLE."""
         return self._section(self._root, document, ())
 
     def _section(self, section: type[msgspec.Struct], node: Mapping, path: KeyPath) -> Any:
         values: dict[str, Any] = {}
-        fields = {field.name: field for field in msgspec.structs.fields(section)}
+        known = fields(section)
         for name, entry in node.entries.items():
-            if name in fields:
-                values[name] = self._value(shape(fields[name].type), entry.value, (*path, name))
+            if name in known:
+                values[name] = self._value(known[name].shape, entry.value, (*path, name))
             else:
-                self._unknown(name, entry, path, list(fields))
+                self._unknown(name, entry, path, list(known))
                 values[name] = UNREADABLE
-        for field in fields.values():
-            if field.required and field.name not in values:
-                word = shape(field.type).word
-                values[field.name] = self._missing(
-                    node, (*path, field.name), word.example if word else "..."
-                )
+        for name, field in known.items():
+            if field.default is msgspec.NODEFAULT and name not in values:
+                word = field.shape.word
+                example = word.example if word else "..."
+                values[name] = self._missing(node, (*path, name), example)
         if UNREADABLE in values.values():
             return UNREADABLE
         self.built[path] = made = section(**values)
@@ -168,7 +192,7 @@ class Reader:
     ) -> Any:
         if isinstance(node, Mapping):
             return self._section(section, node, path)
-        known = ", ".join(field.name for field in msgspec.structs.fields(section))
+        known = ", ".join(fields(section))
         if wanted.is_switch and isinstance(node, Scalar):
             if node.text.lower() == "true":
                 self.built[path] = made = section()
@@ -254,11 +278,11 @@ class Reader:
     def _hint(self, name: str, path: KeyPath, known: list[str]) -> str:
         if name == "<<":
             return "merge keys are not used here: write the keys out"
-        homes = {key.path[:-1] for key in keys(self._root) if key.path[-1] == name}
+        homes = self._homes.get(name, ())
         if () in homes and path:
             return "it belongs to the top level: check the indentation"
         if len(homes) == 1:
-            return f"it belongs to {'.'.join(homes.pop()).replace('.*', '[]')}"
+            return f"it belongs to {'.'.join(homes[0]).replace('.*', '[]')}"
         near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
         if near:
             return f'did you mean "{near[0]}"?'

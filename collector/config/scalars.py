@@ -17,7 +17,7 @@ from collector.config.problems import quoted
 
 _PACKAGE = Path(__file__).parents[1]
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+GIB = 1 << 30
 
 
 class Word(NamedTuple):
@@ -69,7 +69,7 @@ def duration(text: str) -> float:
 
 
 _SI = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_IEC = {"KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 1 << 40}
+_IEC = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": GIB, "TiB": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)(b?)", re.IGNORECASE)
 
 
@@ -116,13 +116,6 @@ def window(text: str) -> float:
         return duration(text)
     except ValueError as exc:
         raise ValueError(f'{exc}, or "unlimited" for a receiver without a limit') from None
-
-
-def flag(text: str) -> bool:
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(text.lower())
-    raise ValueError(f"{quoted(text)} is neither true nor false: write {meant or 'true or false'}")
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
@@ -279,7 +272,6 @@ def name_rules(text: str) -> str | Path:
 PROFILES = tuple(sorted(file.stem for file in (_PACKAGE / "names").glob("*.yaml")))
 """The rule files that come with the collector."""
 
-Duration = Annotated[float, Word("duration", "15s", duration)]
 Interval = Annotated[float, Word("duration", "15s", between("1s", "1h", duration))]
 Window = Annotated[float, Word("duration or unlimited", "31d", window)]
 Size = Annotated[int, Word("size", "2GiB", between("1MiB", "1024TiB", size))]

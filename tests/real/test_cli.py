@@ -1,9 +1,11 @@
-"""`edgevitals status` against the real status server, and against everything that is not one."""
+"""The verbs as processes, and `edgevitals status` against everything that is no status server."""
 
 from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -15,7 +17,70 @@ from collector.cli import status as status_verb
 from collector.cli.program import edgevitals
 from collector.status.server import opened
 from tests.lab.ports import free_port
+from tests.lab.process import Process
+from tests.lab.waiting import wait_for
 from tests.unit.status.view import STATUS, FixedView
+
+
+@pytest.fixture
+def collector(tmp_path):
+    """A collector that runs, with its configuration; it reads the host every second."""
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "site: a\ninterval: 1s\nsources: {host: true}\n"
+        "spool: {path: spool, max_size: 64MiB, min_free: 1MiB}\n"
+        f"status: {{listen: '127.0.0.1:{free_port()}'}}\n"
+    )
+    command = [sys.executable, "-m", "collector", "run", "-c", config]
+    with Process("edgevitals", command, tmp_path / "log") as process:
+        wait_for(lambda: status("-c", config).exit_code == 0, what="a status without problems")
+        yield process, config
+
+
+def run(*args):
+    return subprocess.run(
+        [sys.executable, "-m", "collector", *args], capture_output=True, text=True, check=False
+    )
+
+
+def test_run_reads_tells_its_status_and_ends_when_told(collector):
+    process, config = collector
+    wait_for(lambda: "standard  " in status("-c", config).stdout, what="a round")
+    process.stop()
+    assert process.returncode == 0
+    assert status("-c", config).exit_code == 3
+    assert "Traceback" not in process.tail()
+
+
+def test_a_second_one_on_the_same_spool_is_told_so(collector):
+    _, config = collector
+    second = run("run", "-c", config)
+    assert second.returncode == 1
+    assert f"the spool {config.parent}/spool is in use by process " in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_port_that_is_taken_is_named(collector):
+    _, config = collector
+    other = config.with_name("other.yaml")
+    other.write_text(config.read_text().replace("path: spool", "path: other"))
+    second = run("run", "-c", other)
+    assert second.returncode == 2
+    assert "status.listen: can't listen on 127.0.0.1:" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_scrape_prints_what_answers_and_names_what_does_not(tmp_path):
+    port = free_port()
+    (tmp_path / "c.yaml").write_text(
+        f"site: a\nsources: {{host: true, jmx: [{{address: '127.0.0.1:{port}'}}]}}\n"
+    )
+    result = run("scrape", "-c", tmp_path / "c.yaml")
+    assert result.returncode == 1
+    assert 'up{instance="127.0.0.1:' in result.stdout
+    assert "node_load1{" in result.stdout
+    (said,) = result.stderr.splitlines()
+    assert said.startswith(f"kafka 127.0.0.1:{port}: ")
 
 
 class WellView(FixedView):

@@ -502,3 +502,10 @@ def test_f36_a_huge_file_is_not_read():
         file.truncate(50 << 20)
     with pytest.raises(ConfigError, match="more than 1 MiB: this is not a configuration"):
         load(Path("c.yaml"), {})
+
+
+def test_f36_a_file_of_thousands_of_mistakes_is_answered_with_the_first_ones():
+    lines = [f"key{n}: {{a: b}}" for n in range(4_000)]
+    with pytest.raises(ConfigError) as caught:
+        loaded("\n".join(lines))
+    assert caught.value.message.endswith("and 3951 more\n4001 errors")

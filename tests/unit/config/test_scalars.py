@@ -102,16 +102,6 @@ def test_a_window_may_be_unlimited():
     assert told(scalars.window, "forever").endswith('or "unlimited" for a receiver without a limit')
 
 
-@pytest.mark.parametrize("text,value", [("true", True), ("True", True), ("false", False)])
-def test_flags(text, value):
-    assert scalars.flag(text) is value
-
-
-def test_other_words_for_true_are_told_the_one():
-    assert told(scalars.flag, "yes") == '"yes" is neither true nor false: write true'
-    assert told(scalars.flag, "1") == '"1" is neither true nor false: write true or false'
-
-
 @pytest.mark.parametrize(
     "text,host,port",
     [
