@@ -1,0 +1,80 @@
+"""What a real broker has: its beans with their values, from `tests/data/names`."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from collector.names.java_text import Value
+from collector.names.rule_file import parse_rule_file
+from collector.names.rule_set import RuleSet
+from collector.names.subject import Bean, Subject, subject_of
+
+DATA = Path(__file__).parents[2] / "data" / "names"
+
+_PAIR = re.compile(r'([^,=]+)=("(?:[^"\\]|\\.)*"|[^,]*)')
+
+
+class Slot(NamedTuple):
+    attribute: str
+    path: tuple[str | tuple[tuple[str, str], ...], ...]
+    java_type: str
+
+
+class Known(NamedTuple):
+    """One bean and what it answers."""
+
+    bean: Bean
+    slots: tuple[Slot, ...]
+    values: tuple[Value, ...]
+    texts: tuple[str, ...]
+
+
+def bean(name: str) -> Bean:
+    domain, _, properties = name.partition(":")
+    return Bean(domain, dict(_PAIR.findall(properties)))
+
+
+@cache
+def kafka() -> tuple[Known, ...]:
+    beans: dict[str, list[tuple[Slot, Value, str]]] = {}
+    with gzip.open(DATA / "kafka-4.3.1.tsv.gz", "rt", encoding="utf-8") as file:
+        for line in file:
+            name, attribute, path, java_type, text = line.rstrip("\n").split("\t")
+            slot = Slot(attribute, tuple(map(_step, path.split("/")[1:])), java_type)
+            beans.setdefault(name, []).append((slot, _value(text, java_type), text))
+    known = []
+    for name, rows in beans.items():
+        slots, values, texts = zip(*rows, strict=True)
+        known.append(Known(bean(name), slots, values, texts))
+    return tuple(known)
+
+
+def _step(step: str) -> str | tuple[tuple[str, str], ...]:
+    if not step.startswith("["):
+        return step
+    pairs = (pair.partition("=") for pair in step[1:-1].split(";") if pair)
+    return tuple((key, value) for key, _, value in pairs)
+
+
+def _value(text: str, java_type: str) -> Value:
+    if java_type == "boolean":
+        return text == "true"
+    if java_type in {"double", "float"}:
+        return float(text)
+    return text if java_type in {"string", "enum"} else int(text)
+
+
+def rule_set(text: str) -> RuleSet:
+    return parse_rule_file(text, "rules.yaml")
+
+
+def ask(rules: str | RuleSet, name: str, attribute: str, value: Value = 1.0, *path: str) -> Any:
+    """Resolve one value of one bean."""
+    rules = rule_set(rules) if isinstance(rules, str) else rules
+    java_type = "string" if isinstance(value, str) else "double"
+    subject: Subject = subject_of(bean(name), attribute, path, java_type)
+    return rules.resolve(subject, value)
