@@ -36,6 +36,9 @@ MAX_ROUNDS = 1024
 MAX_CELLS = 8 << 20
 """Of one frame, 64 MiB when decoded: 20 rounds of 400,000 series."""
 
+MAX_SEQ = MAX_TIME_MS = 1 << 61
+"""Far beyond any real one: so that sums and differences fit into 64 bits too."""
+
 _BOOT_ID_BYTES = 16
 
 
@@ -121,7 +124,15 @@ def frame(
     at: Sequence[Instant],
     rows: Sequence[Row[float]],
 ) -> Frame:
-    """Encode rounds of one epoch and one dictionary."""
+    """Encode rounds of one epoch and one dictionary.
+
+    Raises ValueError for what no reader would take: it must not reach a disk.
+    """
+    stamps = [it.wall_ms for it in at if it.wall_ms is not None]
+    if not 0 < len(rows) == len(at) <= MAX_ROUNDS or len(stamps) not in {0, len(at)}:
+        raise ValueError(f"{len(rows)} rounds, {len(at)} times, {len(stamps)} of them stamped")
+    if any(a >= b for a, b in pairwise(stamps)):
+        raise ValueError("rounds whose wall times do not rise")
     return Frame(dictionary_id, lineage, first_seq, tuple(at), columns.encode(rows))
 
 
@@ -193,12 +204,12 @@ def encode_rejection(rejection: Rejection) -> bytes:
 def decode(record: bytes) -> Body:
     """Read a record. Raises TooNew when a newer version wrote it, FormatError when it isn't one."""
     needs = FORMAT
-    found: tuple[int, bytes] | None = None
+    found: tuple[int, int | bytes] | None = None
     for field, value in fields(record):
         if field == 1:
             needs = as_int(value)
         elif field in _READERS:
-            found = field, as_bytes(value)
+            found = field, value
     if needs > FORMAT:
         raise TooNew(
             f"a record needs version {needs} of the format, this program reads {FORMAT}",
@@ -206,7 +217,7 @@ def decode(record: bytes) -> Body:
         )
     if found is None:
         raise FormatError("a record without a body that this version knows")
-    return _READERS[found[0]](found[1])
+    return _READERS[found[0]](as_bytes(found[1]))
 
 
 def _record(field: int, body: bytes) -> bytes:
@@ -266,12 +277,14 @@ def _read_frame(data: bytes) -> Frame:
         elif field == 12:
             body = as_bytes(value)
     epoch, first_seq = numbers[2], numbers[4]
-    if not epoch or not first_seq:
+    if not epoch or not 0 < first_seq <= MAX_SEQ:
         raise FormatError("a frame without an epoch or a seq")
     if not 0 < len(monotonic) <= MAX_ROUNDS or len(wall) not in {0, len(monotonic)}:
         raise FormatError(f"a frame of {len(monotonic)} rounds and {len(wall)} wall times")
     if any(a >= b for a, b in pairwise(wall)):
         raise FormatError("a frame whose wall times do not rise")
+    if any(abs(number) > MAX_TIME_MS for number in (*wall, *monotonic)):
+        raise FormatError("a frame whose times are beyond all clocks")
     if len(boot_id) != _BOOT_ID_BYTES:
         raise FormatError(f"a boot id of {len(boot_id)} bytes, not {_BOOT_ID_BYTES}")
     previous = (numbers[5], numbers[6]) if numbers[5] else None

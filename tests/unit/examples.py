@@ -94,7 +94,8 @@ def wall_of(line: int, seq: int) -> int:
 
 uint64 = st.integers(0, 2**64 - 1)
 int64 = st.integers(-(2**63), 2**63 - 1)
-seqs = st.integers(1, 2**62 - 2000)
+seqs = st.integers(1, 2**61 - 2000)
+times = st.integers(-(2**61), 2**61)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 cell_bits = st.one_of(
     uint64,
@@ -138,10 +139,10 @@ clock_steps = st.builds(ClockStep, boot_ids, int64, int64)
 def frames(draw: st.DrawFn) -> Frame:
     """Any frame that can be written; its columns are not decodable."""
     rounds = draw(st.integers(1, 40))
-    monotonic = draw(st.lists(int64, min_size=rounds, max_size=rounds))
+    monotonic = draw(st.lists(times, min_size=rounds, max_size=rounds))
     walls: Sequence[int | None] = [None] * rounds
     if draw(st.booleans()):
-        walls = sorted(draw(st.sets(int64, min_size=rounds, max_size=rounds)))
+        walls = sorted(draw(st.sets(times, min_size=rounds, max_size=rounds)))
     epoch = draw(st.integers(1, 2**64 - 1))
     first = draw(seqs)
     previous = draw(st.none() | st.tuples(st.integers(1, 2**64 - 1), st.just(first - 1)))
