@@ -11,6 +11,7 @@ has the rounds.
 from __future__ import annotations
 
 import base64
+from bisect import bisect_left
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
@@ -199,23 +200,30 @@ def to_metadata(marks: Marks) -> str:
 
     A reader without a mark takes everything for new: identical repeats, never a loss.
     """
-    for most_gaps in range(MAX_GAPS, -1, -1):
-        of = {
-            stream: mark._replace(gaps=mark.gaps[max(0, len(mark.gaps) - most_gaps) :])
-            for stream, mark in marks.of.items()
-        }
-        text = _base64(encode_marks(marks._replace(of=of)))
-        if len(text) <= MAX_METADATA_BYTES:
-            return text
-    of = {}
+    bare: dict[int, Mark] = {}
     left = MAX_METADATA_BYTES // 4 * 3 - _DICTIONARY_OFFSET_BYTES
     for stream, mark in sorted(marks.of.items(), key=lambda item: -item[1].wall_ms):
-        bare = mark._replace(gaps=())
-        left -= len(encode_marks(Marks({stream: bare})))
+        bare[stream] = mark._replace(gaps=())
+        left -= len(encode_marks(Marks({stream: bare[stream]})))
         if left < 0:
-            break
-        of[stream] = bare
-    return _base64(encode_marks(marks._replace(of=of)))
+            del bare[stream]
+            return _base64(encode_marks(marks._replace(of=bare)))
+    # All marks fit: with how many gaps each? The more, the longer, so the largest is bisected.
+    most = bisect_left(range(1, MAX_GAPS + 1), True, key=lambda most: not _fits(marks, most))
+    return _base64(encode_marks(_with_gaps(marks, most)))
+
+
+def _fits(marks: Marks, most_gaps: int) -> bool:
+    return len(_base64(encode_marks(_with_gaps(marks, most_gaps)))) <= MAX_METADATA_BYTES
+
+
+def _with_gaps(marks: Marks, most: int) -> Marks:
+    """The marks with their newest gaps."""
+    of = {
+        s: mark._replace(gaps=mark.gaps[max(0, len(mark.gaps) - most) :])
+        for s, mark in marks.of.items()
+    }
+    return marks._replace(of=of)
 
 
 def _base64(data: bytes) -> str:
