@@ -77,7 +77,9 @@ class Cycle:
         configuration: dict[str, Any] = {
             "client.id": "edgevitals",
             "enable.metrics.push": False,  # a subscription a client, for clients of 0.1 s
-            "reconnect.backoff.ms": 250,
+            # librdkafka waits for this before its first connection too, and doesn't grow it while
+            # all brokers are away: 250 costs a read 0.1 s, 20 an outage 0.14 s of CPU a read.
+            "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 2000,
             **properties,
             # What librdkafka logs comes back as errors; its log is 20 lines a second while a
