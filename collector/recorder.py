@@ -54,7 +54,7 @@ class Recorder:
         self._table = table
         self._ids: list[int] = []
         self._column: dict[int, int] = {}
-        self._row = empty_row(0)
+        self._row = self._before = empty_row(0)
         self._dictionary: Dictionary | None = None
 
     def record(self, readings: Iterable[Reading], at: Instant) -> Recorded:
@@ -68,8 +68,12 @@ class Recorder:
                 # Any NaN becomes the plain one: its bits could say "stale" by chance.
                 row[column[series]] = value if value == value else math.nan  # noqa: PLR0124
         self._mark_ended(row)
-        self._row = row
+        self._before, self._row = self._row, row
         return self._next(row, at)
+
+    def not_kept(self) -> None:
+        """The round just made is lost: a series that ended in it still has to end."""
+        self._row = self._before
 
     def record_end(self, at: Instant, kept: Reading) -> Recorded:
         """Make the last round of the epoch: everything ends but `kept`.
@@ -90,12 +94,17 @@ class Recorder:
     def _make_columns(self, readings: list[Reading]) -> None:
         """Give each new series a column. Then too, those that ended long ago lose theirs."""
         column = self._column
-        new = [s for reading in readings for s in reading.series if s not in column]
+        present = dict.fromkeys(series for reading in readings for series in reading.series)
+        new = [series for series in present if series not in column]
         if not new:
             return
         before = bits_of(self._row)
-        kept = [series for series, bits in zip(self._ids, before, strict=True) if bits != NO_SAMPLE]
-        self._ids = kept + list(dict.fromkeys(new))
+        kept = [
+            series
+            for series, bits in zip(self._ids, before, strict=True)
+            if bits != NO_SAMPLE or series in present
+        ]
+        self._ids = kept + new
         self._column = {series: i for i, series in enumerate(self._ids)}
         row = empty_row(len(self._ids))
         now = bits_of(row)
