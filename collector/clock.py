@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -26,6 +27,7 @@ def now() -> Instant:
     )
 
 
+@cache
 def boot_id() -> bytes:
     """16 bytes that are the same until the machine starts again."""
     try:
@@ -36,15 +38,16 @@ def boot_id() -> bytes:
         return uuid.uuid4().bytes
 
 
-def ticks(interval_s: float, stop: Event) -> Iterator[Tick]:
-    """Yield at each interval of the monotonic clock, the first at once, until told to stop."""
+def ticks(interval_s: float, stop: Event, clock: Callable[[], Instant] = now) -> Iterator[Tick]:
+    """Yield at each interval of the monotonic clock, the first at once, until told to stop.
+
+    A tick that comes a whole interval late stands for itself and for those it has missed, whether
+    the round before took so long or the machine slept: the next is never right behind it.
+    """
     interval_ms = round(interval_s * 1000)
-    due_ms = now().monotonic_ms
-    while True:
-        late_ms = now().monotonic_ms - due_ms
-        missed = max(0, late_ms) // interval_ms
-        due_ms += missed * interval_ms
-        if stop.wait(max(0, due_ms - now().monotonic_ms) / 1000):
-            return
-        yield Tick(now(), missed)
-        due_ms += interval_ms
+    due_ms = clock().monotonic_ms
+    while not stop.wait(max(0, due_ms - clock().monotonic_ms) / 1000):
+        at = clock()
+        missed = max(0, at.monotonic_ms - due_ms) // interval_ms
+        yield Tick(at, missed)
+        due_ms += (missed + 1) * interval_ms
