@@ -82,10 +82,30 @@ class SeriesTable:
                     f"more than {self._limit} different series since the start",
                     "exclude topics, groups or object names that this site does not need",
                 )
-            known = self._ids.setdefault(key, len(self._series))
+            series = _clean(Series(name, labels, family))
+            known = self._ids.setdefault((series.name, series.labels), len(self._series))
             if known == len(self._series):
-                self._series.append(Series(name, labels, family))
+                self._series.append(series)
+            self._ids[key] = known
             return known
+
+
+def _clean(series: Series) -> Series:
+    """Make sure that everything can be written as UTF-8.
+
+    A file name that isn't UTF-8 and half a character in a Java string both become lone surrogates,
+    which no encoder takes: a single one would keep every round from the disk.
+    """
+    labels = tuple(sorted((_text(name), _text(value)) for name, value in series.labels))
+    of = series.family
+    family = Family(_text(of.name), of.kind, _text(of.unit), _text(of.help))
+    return Series(_text(series.name), labels, family)
+
+
+def _text(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class TargetSeries:
