@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from threading import Event
 
 from hypothesis import given
@@ -96,7 +96,7 @@ def test_ticks_and_missed_ones_are_all_there_were(delays):
         assert 0 <= tick.at.monotonic_ms - start - due < 10_000
         due += 10_000
     times = [tick.at.monotonic_ms for tick in seen]
-    assert all(a < b for a, b in zip(times, times[1:], strict=False))
+    assert all(a < b for a, b in pairwise(times))
 
 
 def test_now_is_in_milliseconds_of_the_world_and_of_the_boot():
