@@ -80,6 +80,15 @@ def test_a_series_that_ends_is_marked_once_and_comes_back_as_if_nothing_were():
     assert site.seen(site.round(site.reading(b=5))) == {"a": "stale", "b": 5}
 
 
+def test_a_series_may_return_in_the_round_in_which_a_new_one_begins():
+    """A target that was down comes back with one more topic: its empty columns are needed again."""
+    site = _Site()
+    site.round(site.reading(a=1, b=1))
+    site.round()
+    site.round()
+    assert site.seen(site.round(site.reading(b=4, c=4))) == {"b": 4, "c": 4}
+
+
 def test_all_series_of_a_target_that_fails_end():
     site = _Site()
     site.round(site.reading(a=1, b=1), site.reading(up=1))
@@ -125,7 +134,7 @@ def test_no_value_can_look_like_a_marker(cell):
     site = _Site()
     recorded = site.round(site.reading(a=double(cell)))
     assert bits(recorded.row) == [int.from_bytes(struct.pack("<d", math.nan), "little")]
-    assert [value != value for _, value in recorded.samples()] == [True]
+    assert [math.isnan(value) for _, value in recorded.samples()] == [True]
 
 
 def test_a_series_in_two_readings_has_one_column_and_the_later_value():
