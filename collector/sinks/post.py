@@ -112,17 +112,16 @@ class Post:
             connection = self._connect()
             code = "broken"
             with _Deadline(connection, began + self._deadline_s) as deadline:
+                reply: Reply | None = None
                 try:
                     reply = self._exchange(connection, body, {**self._headers, **authorization})
                 except _BROKEN as error:
-                    if deadline.has_passed or isinstance(error, TimeoutError):
-                        code = "timeout"
-                        words = f"no answer from {self.where} within {self._deadline_s:g} s"
-                        raise Ambiguous(words) from error
-                    words = f"the connection to {self.where} broke: {_words(error)}"
-                    raise Ambiguous(words, reached=False) from error
-                if deadline.has_passed:
-                    reply = reply._replace(is_whole=False)
+                    if not (deadline.has_passed or isinstance(error, TimeoutError)):
+                        words = f"the connection to {self.where} broke: {_words(error)}"
+                        raise Ambiguous(words, reached=False) from error
+                if reply is None or (deadline.has_passed and not reply.is_whole):
+                    code = "timeout"
+                    raise Ambiguous(f"no answer from {self.where} within {self._deadline_s:g} s")
             code = str(reply.status)
         finally:
             if not code.isdigit():
@@ -185,32 +184,28 @@ class Post:
     ) -> Reply:
         is_reusable = True
         try:
-            connection.request(
-                "POST",
-                self._target,
-                body,
-                headers,
-                preload_content=False,
-                decode_content=False,
-            )
+            connection.request("POST", self._target, body, headers)
         except ConnectionError:
             # Who refuses early (413) closes while we are still sending: the answer may be there.
             is_reusable = False
-        response = connection.getresponse()
-        text = bytearray()
-        is_whole = True
-        try:
-            for chunk in response.stream(_READ_BYTES, decode_content=False):
-                text += chunk
-                if len(text) > MAX_BODY_BYTES:
-                    is_whole = False
-                    break
-        except _BROKEN:
+        # http.client's, which is below urllib3's and reads no more of a body than it is asked for.
+        with super(HTTPConnection, connection).getresponse() as response:
+            text = b""
             is_whole = False
+            try:
+                while len(text) <= MAX_BODY_BYTES and (chunk := response.read(_READ_BYTES)):
+                    text += chunk
+                # A head that breaks off looks like one that has ended. So a body without a length,
+                # up to the end of the connection, is never known to be whole.
+                is_whole = len(text) <= MAX_BODY_BYTES and (
+                    response.chunked or response.length == 0
+                )
+            except _BROKEN:
+                pass
         if not (is_whole and is_reusable):
-            response.close()
             self.close()
-        return Reply(response.status, response.headers, bytes(text[:MAX_BODY_BYTES]), is_whole)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status, headers, text[:MAX_BODY_BYTES], is_whole)
 
 
 class _Deadline:
