@@ -12,7 +12,7 @@ from threading import Event
 from typing import Any, NamedTuple, Protocol
 
 from collector.dictionary import Dictionary
-from collector.errors import DiskError, Rejected, Retry
+from collector.errors import DiskError, FormatError, Rejected, Retry
 from collector.frame import Frame
 
 FIRST_WAIT_S = 1.0
@@ -163,10 +163,16 @@ class Pump:
         try:
             self._destination.send(batch)
         except Rejected as why:
-            try:
-                self._rejects.keep(batch, why, self.name)
-            except DiskError as full:
-                raise Retry(full.message, full.hint) from why
-            self._counts.rejected(batch, why)
+            self._set_aside(batch, why)
+        except FormatError as why:
+            # Whole by its checksum, and no frame all the same. It must not end us at each start.
+            self._set_aside(batch, Rejected(why.message, why.hint, reason="format"))
         else:
             self._counts.delivered(batch)
+
+    def _set_aside(self, batch: Batch, why: Rejected) -> None:
+        try:
+            self._rejects.keep(batch, why, self.name)
+        except DiskError as full:
+            raise Retry(full.message, full.hint) from why
+        self._counts.rejected(batch, why)

@@ -1,0 +1,270 @@
+"""The promise: in order, at least once, and a position that moves only behind what is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector import pump
+from collector.errors import CollectorError, DiskError, FormatError, Rejected, Retry
+from collector.pump import Backoff, Batch, Pump, most_rounds
+from tests.unit.examples import line_frame, small_dictionary
+
+
+def _batch(number: int) -> Batch:
+    return Batch(small_dictionary(), (line_frame(number),), number)
+
+
+class _ListLog:
+    """Batches 1..n. It says stop when they are all committed, or after so many waits."""
+
+    def __init__(self, batches: int, stop: Event) -> None:
+        self.stop = stop
+        self.batches = batches
+        self.committed = 0
+        self.read_to = 0
+        self.waits: list[float] = []
+        self.is_ours: Callable[[], bool] = lambda: True
+
+    def read(self, wait: float) -> Batch | None:
+        assert wait == pump.READ_WAIT_S
+        if self.read_to == self.batches:
+            self.stop.set()
+            return None
+        self.read_to += 1
+        return _batch(self.read_to)
+
+    def commit(self, batch: Batch) -> None:
+        assert batch.end == self.committed + 1
+        self.committed = batch.end
+
+    def wait(self, seconds: float, stop: Event) -> bool:
+        assert stop is self.stop
+        self.waits.append(seconds)
+        return self.is_ours()
+
+
+class _ScriptedSink:
+    """Answers as told, one answer a call; what comes after the script is taken."""
+
+    def __init__(self, *answers: CollectorError | None) -> None:
+        self.answers = list(answers)
+        self.seen: list[int] = []
+        self.before: Callable[[], object] = lambda: None
+
+    def send(self, batch: Batch) -> None:
+        self.before()
+        self.seen.append(batch.end)
+        answer = self.answers.pop(0) if self.answers else None
+        if answer:
+            raise answer
+
+
+class _Shelf:
+    """A rejected store; `full` so many times first."""
+
+    def __init__(self, full: int = 0) -> None:
+        self.full = full
+        self.kept: list[tuple[int, str, str]] = []
+
+    def keep(self, batch: Batch, why: Rejected, sink: str) -> None:
+        if self.full:
+            self.full -= 1
+            raise DiskError("the shelf is full", "free space on that disk")
+        self.kept.append((batch.end, why.reason, sink))
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def idle(self) -> None:
+        self.told.append("idle")
+
+    def sending(self, batch: Batch) -> None:
+        self.told.append(f"sending {batch.end}")
+
+    def delivered(self, batch: Batch) -> None:
+        self.told.append(f"delivered {batch.end}")
+
+    def retrying(self, why: Retry, wait: float) -> None:
+        self.told.append(f"retrying: {why.message}")
+
+    def rejected(self, batch: Batch, why: Rejected) -> None:
+        self.told.append(f"rejected {batch.end}: {why.reason}")
+
+
+class _Run:
+    """A pump over all of these, run until its log is at its end or it was told to stop."""
+
+    def __init__(self, *answers: CollectorError | None, batches: int = 3, full: int = 0) -> None:
+        self.stop = Event()
+        self.log = _ListLog(batches, self.stop)
+        self.sink = _ScriptedSink(*answers)
+        self.shelf = _Shelf(full)
+        self.tally = _Tally()
+        self.pump = Pump("centre", self.log, self.sink, self.shelf, self.tally)
+
+    def go(self) -> _Run:
+        self.pump.run(self.stop)
+        return self
+
+
+def test_order_survives_retries_and_a_rejected_batch_does_not_block_the_next():
+    run = _Run(Retry("503"), None, Rejected("400", reason="bad"), None).go()
+    assert run.sink.seen == [1, 1, 2, 3]
+    assert run.log.committed == 3
+    assert run.shelf.kept == [(2, "bad", "centre")]
+    assert run.tally.told == [
+        "sending 1",
+        "retrying: 503",
+        "sending 1",
+        "delivered 1",
+        "sending 2",
+        "rejected 2: bad",
+        "sending 3",
+        "delivered 3",
+        "idle",
+    ]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [None, Retry("503"), Retry("cut", reached=False), Rejected("4", reason="b")]
+        ),
+        max_size=30,
+    )
+)
+def test_every_batch_is_delivered_or_kept_in_order_whatever_is_answered(answers):
+    run = _Run(*answers, batches=6).go()
+    assert run.log.committed == 6
+    assert list(dict.fromkeys(run.sink.seen)) == [1, 2, 3, 4, 5, 6]
+    assert run.sink.seen == sorted(run.sink.seen)
+    done = [told for told in run.tally.told if told.startswith(("delivered", "rejected"))]
+    assert [int(told.split()[1].rstrip(":")) for told in done] == [1, 2, 3, 4, 5, 6]
+    assert len(run.log.waits) == len(run.sink.seen) - 6
+
+
+def test_nothing_is_committed_before_the_far_side_has_it():
+    run = _Run(Retry("503"), None, Rejected("400", reason="bad"))
+    committed = []
+    run.sink.before = lambda: committed.append(run.log.committed)
+    run.go()
+    assert list(zip(run.sink.seen, committed, strict=True)) == [(1, 0), (1, 0), (2, 1), (3, 2)]
+
+
+def test_a_rejected_batch_that_cannot_be_kept_is_not_let_go():
+    refuse = [Rejected("400", reason="bad") for _ in range(3)]
+    run = _Run(*refuse, batches=2, full=2).go()
+    assert run.sink.seen == [1, 1, 1, 2]
+    assert run.shelf.kept == [(1, "bad", "centre")]
+    assert run.tally.told[1] == "retrying: the shelf is full"
+    assert run.log.committed == 2
+
+
+def test_a_batch_that_cannot_be_decoded_is_set_aside_and_does_not_end_the_program():
+    run = _Run(None, FormatError("columns have 3 bytes"), None).go()
+    assert run.sink.seen == [1, 2, 3]
+    assert run.shelf.kept == [(2, "format", "centre")]
+    assert run.log.committed == 3
+
+
+def test_a_stop_before_the_batch_is_safe_leaves_the_position_where_it_was():
+    run = _Run(None, Retry("503"), Retry("503"))
+
+    def told_to_stop() -> bool:
+        run.stop.set()
+        return True
+
+    run.log.is_ours = told_to_stop  # while it waits
+    run.go()
+    assert run.sink.seen == [1, 2]
+    assert run.log.committed == 1
+
+
+def test_a_stop_while_a_batch_is_under_way_still_commits_what_arrived():
+    run = _Run()
+    run.sink.before = run.stop.set
+    run.go()
+    assert run.sink.seen == [1]
+    assert run.log.committed == 1
+
+
+def test_a_stop_before_the_first_try_sends_nothing():
+    run = _Run()
+    read = run.log.read
+
+    def read_and_stop(wait: float) -> Batch | None:
+        run.stop.set()
+        return read(wait)
+
+    run.log.read = read_and_stop  # type: ignore[method-assign]
+    run.go()
+    assert run.sink.seen == []
+    assert run.log.committed == 0
+
+
+def test_a_batch_that_is_no_longer_ours_is_neither_sent_again_nor_committed():
+    run = _Run(Retry("503"), batches=1)
+    run.log.is_ours = lambda: False
+    run.go()
+    assert run.sink.seen == [1]
+    assert run.log.committed == 0
+
+
+def test_an_error_that_nobody_expected_ends_the_room():
+    run = _Run()
+
+    def bug() -> None:
+        raise ZeroDivisionError
+
+    run.sink.before = bug
+    with pytest.raises(ZeroDivisionError):
+        run.go()
+    assert run.log.committed == 0
+
+
+def test_each_batch_starts_with_short_waits_again():
+    run = _Run(*[Retry("503")] * 8, None, Retry("503"), batches=2).go()
+    assert run.log.waits[7] >= pump.LONGEST_WAIT_S / 2
+    assert run.log.waits[8] <= pump.FIRST_WAIT_S
+
+
+def _waits(*whys: Retry) -> list[float]:
+    backoff = Backoff()
+    return [backoff.after(why) for why in whys]
+
+
+def test_waits_grow_to_a_bound_and_are_never_all_at_once():
+    steps = [min(2.0**n, 60.0) for n in range(40)]
+    for wait, step in zip(_waits(*[Retry("503")] * 40), steps, strict=True):
+        assert step / 2 <= wait <= step
+    assert len(set(_waits(*[Retry("503")] * 40)[-10:])) > 5
+
+
+def test_a_far_side_that_was_not_reached_is_tried_more_often():
+    waits = _waits(*[Retry("refused", reached=False)] * 2000)
+    assert max(waits) <= pump.LONGEST_UNREACHED_WAIT_S
+    assert min(waits[5:]) >= pump.LONGEST_UNREACHED_WAIT_S / 2
+
+
+def test_what_only_a_person_can_end_is_tried_rarely():
+    assert _waits(*[Retry("401", hold=True)] * 6) == [30, 60, 120, 240, 300, 300]
+
+
+def test_the_wait_that_the_far_side_asked_for_is_taken():
+    assert _waits(Retry("429", after=7.0), Retry("401", hold=True, after=2.5)) == [7.0, 2.5]
+    assert 1 <= _waits(Retry("429", after=7.0), Retry("503"))[1] <= 2
+
+
+@pytest.mark.parametrize(
+    "series, rounds", [(0, 20), (1, 20), (4000, 20), (4001, 19), (80_000, 1), (200_000, 1)]
+)
+def test_a_batch_holds_what_receivers_take_in_one_request(series, rounds):
+    dictionary = small_dictionary()._replace(series=small_dictionary().series[:1] * series)
+    assert most_rounds(dictionary) == rounds
