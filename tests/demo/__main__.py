@@ -17,12 +17,12 @@ from pathlib import Path
 
 from tests.demo.cost import TARGETS_MIB, Cost
 from tests.demo.evidence import Centre, judge
-from tests.demo.proof import Verdict
-from tests.demo.screen import BOLD, GREEN, RED, Screen
+from tests.demo.screen import BOLD, GREEN, LETTERS, RED, Screen
 from tests.demo.stage import INTERVAL, SITE, Stage
 from tests.demo.story import Story
 from tests.lab.parts import SetupError
 from tests.lab.process import StartError
+from tests.lab.prometheus import QueryError
 
 HOLDS, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -41,7 +41,7 @@ def main() -> int:
     except KeyboardInterrupt:
         screen.say("stopped")
         code = INTERRUPTED
-    except (StartError, SetupError, TimeoutError) as failure:
+    except (StartError, SetupError, TimeoutError, QueryError) as failure:
         screen.say(f"the demo can't go on: {failure}", RED)
     finally:
         if code in (HOLDS, INTERRUPTED):
@@ -60,22 +60,19 @@ def play(directory: Path, screen: Screen, *, keep: bool) -> int:
         story = Story(stage, centre, screen)
         verdicts = judge(stage, centre, story.tell())
         screen.verdicts(verdicts)
-        summary(stage, verdicts, story.cost, screen)
-        code = HOLDS if all(verdict.holds for verdict in verdicts) else FAILED
+        summary(stage, centre, story.cost, screen)
         seconds = time.monotonic() - began
-        if code == HOLDS:
-            screen.say(f"the proof holds, {seconds:.0f} s", GREEN)
-        else:
-            failed = [
-                letter for letter, one in zip("abcdefgh", verdicts, strict=False) if one.problems
-            ]
+        failed = [letter for letter, one in zip(LETTERS, verdicts, strict=False) if not one.holds]
+        if failed:
             screen.say(f"the proof FAILED at {', '.join(failed)}, {seconds:.0f} s", RED)
+        else:
+            screen.say(f"the proof holds, {seconds:.0f} s", GREEN)
         if keep:
             stay(stage, screen)
-    return code
+    return FAILED if failed else HOLDS
 
 
-def summary(stage: Stage, verdicts: list[Verdict], cost: Cost, screen: Screen) -> None:
+def summary(stage: Stage, centre: Centre, cost: Cost, screen: Screen) -> None:
     """What it took, beside what it may take."""
     minutes = sum(life.seconds for life in stage.collector.lives) / 60
     screen.say()
@@ -91,9 +88,19 @@ def summary(stage: Stage, verdicts: list[Verdict], cost: Cost, screen: Screen) -
     report = stage.witness.report()
     a_sample = report.bytes / max(1, report.samples)
     firing = {alert["labels"]["alertname"] for alert in stage.centre.alerts()}
-    screen.say(f"    {'the wire':<14}{a_sample:5.1f} bytes a sample, a round every {INTERVAL:g} s")
-    screen.say(f"    {'alerts':<14}{', '.join(sorted(firing)) or 'none'}")
+    rows = {
+        "the wire": f"{a_sample:5.1f} bytes a sample, a round a request each {INTERVAL:g} s",
+        "sources": f"in how many rounds they were down: {counts(centre.downs())}",
+        "not taken": f"rounds, by reason: {counts(centre.missed())}",
+        "alerts": f"firing at the centre: {', '.join(sorted(firing)) or 'none'}",
+    }
+    for name, text in rows.items():
+        screen.say(f"    {name:<14}{text}")
     screen.say()
+
+
+def counts(found: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(found.items())) or "none"
 
 
 def stay(stage: Stage, screen: Screen) -> None:

@@ -6,13 +6,14 @@ import time
 from collections import defaultdict
 
 from tests.demo import proof
-from tests.demo.proof import Epoch, Round, Verdict
+from tests.demo.proof import Completeness, Epoch, Round, Verdict
 from tests.demo.stage import INTERVAL, NODE, SITE, Stage
 from tests.lab.prometheus import Prometheus, Track
 from tests.lab.waiting import wait_for
 
 READ_DEADLINE = min(10.0, INTERVAL / 2)  # a round closes so long after its time
 OURS = f'site="{SITE}",node="{NODE}"'
+SEQ = f'edgevitals_round_seq{{{OURS},tier="standard"}}'
 
 
 class Centre:
@@ -24,7 +25,7 @@ class Centre:
 
     def rounds(self) -> list[Round]:
         """Every round, oldest first; rounds of all streams where there is more than one."""
-        tracks = self._samples(f'edgevitals_round_seq{{{OURS},tier="standard"}}')
+        tracks = self._samples(SEQ)
         return sorted(Round(*point) for track in tracks for point in track.points)
 
     def epochs(self) -> list[Epoch]:
@@ -48,22 +49,49 @@ class Centre:
                 offsets[at].append(offset)
         return {at: sum(found) for at, found in offsets.items() if len(found) == partitions}
 
+    def completeness(self) -> Completeness:
+        """What anybody can ask of any window; all 0 when there is no round."""
+        functions = ("count", "min", "max")
+        asked = [f"sum({name}_over_time({SEQ}[{self._window}]))" for name in functions]
+        asked.append(f"sum(resets({SEQ}[{self._window}]))")
+        return Completeness(*(self._number(promql) for promql in asked))
+
     def newest_round(self) -> int | None:
         """The highest seq that is there now."""
-        window = f"{time.time() - self._since + 60:.0f}s"
-        promql = f"max(max_over_time(edgevitals_round_seq{{{OURS}}}[{window}]))"
-        found = self._prometheus.query(promql)
-        return int(found[0].value) if found else None
+        return self._number(f"max(max_over_time({SEQ}[{self._window}]))") or None
+
+    def missed(self) -> dict[str, int]:
+        """What the collector itself says it has not taken, by reason."""
+        counter = f"edgevitals_round_missed_total{{{OURS}}}[{self._window}]"
+        found = self._prometheus.query(f"max by (reason) (max_over_time({counter}))")
+        return {one.labels["reason"]: int(one.value) for one in found if one.value}
+
+    def downs(self) -> dict[str, int]:
+        """In how many rounds each target did not answer, by its job."""
+        tracks = self._samples(f"up{{{OURS}}}")
+        return {
+            track.labels["job"]: sum(value != 1 for _, value in track.points) for track in tracks
+        }
 
     def series_of_round(self, time_: float, at: float) -> int:
         """How many series with a sample of this round have not ended by `at`."""
-        promql = f"count(timestamp({{{OURS}}}) >= {time_ - 0.0005!r} <= {time_ + 0.0005!r})"
-        found = self._prometheus.query(promql, at)
-        return int(found[0].value) if found else 0
+        # timestamp() drops the names, and two series that differ by name alone would clash.
+        named = f'label_replace({{{OURS}}}, "name", "$1", "__name__", "(.+)")'
+        near = f">= {time_ - 0.0005!r} <= {time_ + 0.0005!r}"
+        promql = f"count(timestamp({named}) {near})"
+        return self._number(promql, at)
+
+    @property
+    def _window(self) -> str:
+        return f"{time.time() - self._since + 60:.0f}s"
 
     def _samples(self, selector: str) -> list[Track]:
-        now = time.time()
-        return self._prometheus.samples(selector, f"{now - self._since + 60:.0f}s", at=now + 1)
+        return self._prometheus.samples(selector, self._window, at=time.time() + 1)
+
+    def _number(self, promql: str, at: float | None = None) -> int:
+        """The one number that a query gives, 0 for none."""
+        found = self._prometheus.query(promql, at)
+        return int(found[0].value) if found else 0
 
 
 def judge(stage: Stage, centre: Centre, code: int | None) -> list[Verdict]:
@@ -79,7 +107,7 @@ def judge(stage: Stage, centre: Centre, code: int | None) -> list[Verdict]:
     left = centre.series_of_round(newest, at=time.time())
     ended = centre.series_of_round(newest, at=newest) - left
     return [
-        proof.all_seqs(rounds, epochs, lives),
+        proof.all_seqs(centre.completeness(), rounds, epochs, lives),
         proof.rounds_by_the_clock(times, lives, INTERVAL),
         proof.end_offsets(
             times,

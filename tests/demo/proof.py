@@ -46,6 +46,15 @@ class Epoch(NamedTuple):
     times: Sequence[float]
 
 
+class Completeness(NamedTuple):
+    """What PromQL says of the whole run: samples = last - first + 1 and no reset is complete."""
+
+    samples: int
+    first: int
+    last: int
+    resets: int
+
+
 class Verdict(NamedTuple):
     """A claim holds when there are no problems; each says what was found and what was expected."""
 
@@ -58,9 +67,15 @@ class Verdict(NamedTuple):
         return not self.problems
 
 
-def all_seqs(rounds: Sequence[Round], epochs: Sequence[Epoch], lives: Sequence[Life]) -> Verdict:
-    """Every seq from 1 on is there once, in order; each epoch is one start of the process."""
-    found = []
+def all_seqs(
+    says: Completeness, rounds: Sequence[Round], epochs: Sequence[Epoch], lives: Sequence[Life]
+) -> Verdict:
+    """Every seq from 1 on is there once, in order; each epoch is one start of the process.
+
+    What PromQL `says` is judged, and beside it the samples themselves.
+    """
+    sum_ = f"{says.samples} samples, {says.last} - {says.first} + 1, {says.resets} resets"
+    found = [f"PromQL: {sum_}"]
     for number, (epoch, mine) in enumerate(_by_epoch(rounds, epochs), 1):
         seqs = [round_.seq for round_ in mine]
         after = f"after {epoch.previous}" if epoch.previous else "the first"
@@ -70,6 +85,8 @@ def all_seqs(rounds: Sequence[Round], epochs: Sequence[Epoch], lives: Sequence[L
             f"rounds {seqs[0]:.0f}..{seqs[-1]:.0f}, {missing:.0f} missing"
         )
     problems = [*_holes(rounds), *_strays(rounds, epochs, lives), *_unexplained(epochs, lives)]
+    if not says.samples or says.samples != says.last - says.first + 1 or says.resets:
+        problems.append(f"PromQL finds {sum_}, expected as many samples as numbers, no reset")
     return Verdict("PromQL finds every round of every epoch", found, problems)
 
 
@@ -117,19 +134,17 @@ def end_offsets(
             problems.append(f"{clock(at)}: no end offset of all partitions in this round")
         elif not least <= offset <= most:
             problems.append(f"{clock(at)}: {offset:.0f}, expected {least} to {most}")
-    found = [
-        f"{len(times) - len(problems)} of {len(times)} rounds lie within their bounds",
-        f"the bounds are {sum(widths) / len(widths):.0f} records apart on average",
-    ]
-    return Verdict(claim, found, problems)
+    agree = f"{len(times) - len(problems)} of {len(times)} rounds lie within their bounds"
+    width = f"{sum(widths) / len(widths):.0f} records apart on average"
+    return Verdict(claim, [f"{agree}, {width}"], problems)
 
 
 def order_on_the_wire(report: Report) -> Verdict:
     """Nothing new came after something newer, and no time has two values."""
+    wrong = f"{report.out_of_order} out of order, {report.conflicts} with a second value"
     found = [
         f"{report.samples:,} samples of {report.series:,} series in {report.requests} requests",
-        f"{report.out_of_order} out of order, {report.conflicts} with a second value",
-        f"{report.repeats:,} identical repeats",
+        f"{wrong}, {report.repeats:,} identical repeats",
     ]
     problems = [
         f"{dict(one.labels)['__name__']} at {clock(one.time / 1000)}: {one.value!r}, {one.beside}"
@@ -151,10 +166,8 @@ def farewell(code: int | None, seconds: float, ended: int, left: int) -> Verdict
     and how many have none.
     """
     last = "arrived" if ended and not left else "did NOT arrive"
-    found = [
-        f"exit code {code} after {seconds:.1f} s",
-        f"its closing round {last}: it ended {ended:,} of {ended + left:,} series",
-    ]
+    leaving = f"exit code {code} after {seconds:.1f} s"
+    found = [f"{leaving}; its closing round {last}: it ended {ended:,} of {ended + left:,} series"]
     problems = []
     if code != 0:
         problems.append(f"exit code {code}, expected 0")

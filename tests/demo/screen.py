@@ -11,6 +11,7 @@ from typing import NamedTuple, TextIO
 from tests.demo.proof import Verdict
 
 BOLD, RED, GREEN, YELLOW = "1", "31", "32", "33"
+LETTERS = "abcdefgh"  # that verdicts are called by
 LONGEST_BAR = 30
 MOST_PROBLEMS = 5  # that are shown of each check
 
@@ -23,7 +24,7 @@ class Moment(NamedTuple):
     collector: str
     taken: int | None
     arrived: int | None
-    owed: int | None
+    backlog: int | None
 
 
 class Screen:
@@ -38,7 +39,9 @@ class Screen:
 
     def head(self) -> None:
         self.say()
-        self.say(f"{'time':>6}  {'link':<4}  {'collector':<9}  {'round':>5}  at centre  owed", BOLD)
+        self.say(
+            f"{'time':>6}  {'link':<4}  {'collector':<9}  {'round':>5}  at centre  backlog", BOLD
+        )
 
     def moment(self, now: Moment) -> None:
         self.say(line(now), None if now.is_link_up else YELLOW)
@@ -48,10 +51,11 @@ class Screen:
 
     def verdicts(self, verdicts: Sequence[Verdict]) -> None:
         self.say()
-        for letter, verdict in zip("abcdefgh", verdicts, strict=False):
+        for letter, verdict in zip(LETTERS, verdicts, strict=False):
             colour = GREEN if verdict.holds else RED
             self.say(
-                f"({letter}) {verdict.claim:.<72} {'ok' if verdict.holds else 'FAILED'}", colour
+                f"({letter}) {verdict.claim + ' ':.<72} {'ok' if verdict.holds else 'FAILED'}",
+                colour,
             )
             for found in verdict.found:
                 self.say(f"    {found}")
@@ -70,10 +74,10 @@ def line(now: Moment) -> str:
         return "-" if value is None else str(value)
 
     link = "up" if now.is_link_up else "CUT"
-    bar = "#" * min(now.owed or 0, LONGEST_BAR)
+    bar = "#" * min(now.backlog or 0, LONGEST_BAR)
     text = (
         f"{minutes(now.seconds):>6}  {link:<4}  {now.collector:<9}  {number(now.taken):>5}  "
-        f"{number(now.arrived):>9}  {number(now.owed):>4}  {bar}"
+        f"{number(now.arrived):>9}  {number(now.backlog):>7}  {bar}"
     )
     return text.rstrip()
 

@@ -29,6 +29,11 @@ START_SECONDS = 30.0
 HOST = "127.0.0.1"
 
 
+def now() -> float:
+    """Seconds since 1970 in whole milliseconds, as rounds have them: they compare with ours."""
+    return time.time_ns() // 1_000_000 / 1000
+
+
 class Collector:
     """`edgevitals run` as a child process, with the times of its lives by our own clock."""
 
@@ -43,20 +48,20 @@ class Collector:
 
     def start(self) -> float:
         """Start it, and return the seconds until it answered."""
-        self._started = time.time()
+        self._started = now()
         self.process.start()
         self.process.wait_until(lambda: self.status() is not None, START_SECONDS)
-        return time.time() - self._started
+        return now() - self._started
 
     def kill(self) -> None:
         """SIGKILL, its admin child with it."""
-        ended = time.time()
+        ended = now()
         self.process.kill()
         self._end(ended)
 
     def stop(self) -> tuple[int | None, float]:
         """SIGTERM; return the exit code and the seconds that it took."""
-        ended = time.time()
+        ended = now()
         self.process.stop(LEAVE_SECONDS + 1.0)
         self._end(ended)
         return self.process.returncode, self.lives[-1].gone - ended
@@ -71,7 +76,7 @@ class Collector:
             return None
 
     def _end(self, ended: float) -> None:
-        self.lives.append(Life(self._started, ended, time.time()))
+        self.lives.append(Life(self._started, ended, now()))
 
 
 class Stage:

@@ -25,10 +25,11 @@ class Story:
         self._centre = centre
         self._screen = screen
         self._began = time.monotonic()
-        self._line_at = self._measure_at = 0.0
+        self._measure_at = 0.0
+        self._line_at = LINE_EVERY
         self._is_link_up = True
         self._is_killed = False
-        self._owed: int | None = None
+        self._backlog: int | None = None
 
     def tell(self) -> int | None:
         """Return the collector's exit code after SIGTERM. Raises StartError when it ends before."""
@@ -71,9 +72,9 @@ class Story:
         self._event(f"{what}: it answers after {seconds:.1f} s")
 
     def _watch_until_drained(self, since: float) -> None:
-        while self._owed != 0 and self._now < LATEST_END:
+        while self._backlog != 0 and self._now < LATEST_END:
             self._watch_until(self._now + 1.0)
-        if self._owed == 0:
+        if self._backlog == 0:
             self._event(
                 f"all is delivered, {time.monotonic() - since:.0f} s after the link is back"
             )
@@ -90,17 +91,16 @@ class Story:
             self._measure()
         status = self._stage.collector.status() if not self._is_killed else None
         streams = status["streams"] if status else []
-        pumps = status["pumps"] if status else []
-        self._owed = max((pump["backlog_rounds"] for pump in pumps), default=None)
-        if not streams:
-            self._owed = None  # before its first round it knows of no backlog
+        backlogs = [pump["backlog_rounds"] for pump in status["pumps"]] if status else []
+        # None: it does not know yet, as before its first round.
+        self._backlog = max(backlogs) if streams and backlogs and None not in backlogs else None
         if now < self._line_at:
             return
         self._line_at = (now // LINE_EVERY + 1) * LINE_EVERY
         state = "killed" if self._is_killed else "runs" if status else "silent"
         taken = max((stream["last_seq"] for stream in streams), default=None)
         arrived = self._centre.newest_round()
-        self._screen.moment(Moment(now, self._is_link_up, state, taken, arrived, self._owed))
+        self._screen.moment(Moment(now, self._is_link_up, state, taken, arrived, self._backlog))
 
     def _measure(self) -> None:
         if self._stage.collector.process.is_running:

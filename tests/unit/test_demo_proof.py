@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.demo import proof
-from tests.demo.proof import Epoch, Life, Round
+from tests.demo.proof import Completeness, Epoch, Life, Round
 from tests.demo.screen import Moment, Screen, line
 from tests.lab.witness import Finding, Report
 
@@ -20,14 +20,16 @@ SECOND = [1041.0 + 5 * i for i in range(6)]
 CLOSING = 1069.2
 ROUNDS = [Round(at, seq) for seq, at in enumerate([*FIRST, *SECOND, CLOSING], 1)]
 EPOCHS = [Epoch("aa", "", FIRST), Epoch("bb", "aa", SECOND)]
+WHOLE = Completeness(14, 1, 14, 0)
 TIMES = [*FIRST, *SECOND]
 CLEAN = Report(40, {}, 9_000, 10, 1_000, 20, 0, 0, 0, [])
 
 
 def test_a_whole_line_over_two_lives_holds():
-    verdict = proof.all_seqs(ROUNDS, EPOCHS, LIVES)
+    verdict = proof.all_seqs(WHOLE, ROUNDS, EPOCHS, LIVES)
     assert verdict.holds
     assert verdict.found == [
+        "PromQL: 14 samples, 14 - 1 + 1, 0 resets",
         "epoch 1: aa, the first: rounds 1..7, 0 missing",
         "epoch 2: bb, after aa: rounds 8..14, 0 missing",
     ]
@@ -42,14 +44,14 @@ def test_a_hole_is_named(first: int, last: int, hole: str):
     rounds = ROUNDS[:first] + ROUNDS[last - 1 :]
     times = {at for at, _ in rounds}
     epochs = [e._replace(times=[at for at in e.times if at in times]) for e in EPOCHS]
-    verdict = proof.all_seqs(rounds, epochs, LIVES)
+    verdict = proof.all_seqs(WHOLE, rounds, epochs, LIVES)
     assert len(verdict.problems) == 1
     assert f"rounds {hole} are missing" in verdict.problems[0]
 
 
 def test_a_line_that_lacks_its_first_round_is_no_whole_line():
     epochs = [EPOCHS[0]._replace(times=FIRST[1:]), EPOCHS[1]]
-    verdict = proof.all_seqs(ROUNDS[1:], epochs, LIVES)
+    verdict = proof.all_seqs(WHOLE, ROUNDS[1:], epochs, LIVES)
     assert verdict.problems == ["the first round there is 2, expected 1"]
 
 
@@ -70,11 +72,17 @@ def test_a_line_that_lacks_its_first_round_is_no_whole_line():
 )
 def test_what_no_start_explains_is_told(change: Callable[..., Any], problem: str):
     rounds, epochs = change(ROUNDS, EPOCHS)
-    assert problem in "\n".join(proof.all_seqs(rounds, epochs, LIVES).problems)
+    assert problem in "\n".join(proof.all_seqs(WHOLE, rounds, epochs, LIVES).problems)
+
+
+@pytest.mark.parametrize("says", [(13, 1, 14, 0), (15, 1, 14, 0), (14, 1, 14, 1), (0, 0, -1, 0)])
+def test_what_promql_says_has_to_add_up(says: tuple[int, int, int, int]):
+    [problem] = proof.all_seqs(Completeness(*says), ROUNDS, EPOCHS, LIVES).problems
+    assert problem.startswith("PromQL finds")
 
 
 def test_nothing_at_the_centre_proves_nothing():
-    assert proof.all_seqs([], [], LIVES).problems[0] == "no round is there"
+    assert proof.all_seqs(WHOLE, [], [], LIVES).problems[0] == "no round is there"
     assert not proof.rounds_by_the_clock([], LIVES, 5.0).holds
     assert not proof.end_offsets([], {}, lambda _, __: (0, 0), 2.5).holds
     assert not proof.order_on_the_wire(CLEAN._replace(samples=0)).holds
@@ -128,13 +136,15 @@ def test_leaving_late_or_badly_is_told():
     assert proof.farewell(0, 1.2, 500, 0).holds
     assert not proof.farewell(1, 1.2, 500, 0).holds
     assert not proof.farewell(0, 10.5, 500, 0).holds
-    assert "did NOT arrive" in proof.farewell(0, 1.2, 0, 500).found[1]
+    assert "did NOT arrive" in proof.farewell(0, 1.2, 0, 500).found[0]
 
 
 def test_verdicts_and_moments_are_plain_text_where_there_is_no_terminal():
     out = io.StringIO()
     screen = Screen(out)
-    screen.verdicts([proof.all_seqs(ROUNDS, EPOCHS, LIVES), proof.all_seqs([], [], LIVES)])
+    screen.verdicts(
+        [proof.all_seqs(WHOLE, ROUNDS, EPOCHS, LIVES), proof.all_seqs(WHOLE, [], [], LIVES)]
+    )
     text = out.getvalue()
     assert text.isascii()
     assert "\033" not in text
