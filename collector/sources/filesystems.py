@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
 
+from collector.sources.procfs import text
+
 # The file systems and places that node_exporter leaves out by default: they hold no data.
 PSEUDO_TYPES = frozenset(
     (
@@ -83,8 +85,7 @@ def mounts(mountinfo: str) -> list[Mount]:
 class Filesystems:
     """The file systems of a host. One thread reads."""
 
-    def __init__(self, proc: Path) -> None:
-        self._proc = proc
+    def __init__(self) -> None:
         self._hanging: list[_Walk] = []
 
     def read(self, seconds: float) -> list[tuple[Mount, Usage | None]]:
@@ -94,7 +95,7 @@ class Filesystems:
         """
         self._hanging = [walk for walk in self._hanging if not walk.is_over.is_set()]
         hanging = {walk.at.mountpoint for walk in self._hanging if walk.at is not None}
-        known = mounts(self._mountinfo())
+        known = mounts(_mountinfo())
         walk = _Walk([mount for mount in known if mount.mountpoint not in hanging])
         Thread(target=walk.run, name="filesystems", daemon=True).start()
         if not walk.is_over.wait(seconds):
@@ -106,13 +107,6 @@ class Filesystems:
         told = {mount.mountpoint for mount, _ in found}
         late = [m for m in known if m.mountpoint in hanging and m.mountpoint not in told]
         return [*found, *((mount, None) for mount in late)]
-
-    def _mountinfo(self) -> str:
-        """Return the mounts of process 1, where a container or service sees only its own."""
-        try:
-            return (self._proc / "1/mountinfo").read_text("utf-8", "replace")
-        except OSError:  # hidepid
-            return (self._proc / "self/mountinfo").read_text("utf-8", "replace")
 
 
 class _Walk:
@@ -163,6 +157,14 @@ class _Walk:
                 ),
             )
         self.at = None
+
+
+def _mountinfo() -> str:
+    """Return the mounts of process 1, where a container or service sees only its own."""
+    try:
+        return text("1/mountinfo")
+    except OSError:  # hidepid
+        return text("self/mountinfo")
 
 
 def _unescaped(field: str) -> str:

@@ -1,8 +1,7 @@
 """The machine the collector runs on, under node_exporter's names.
 
-Each file of /proc is read once and parsed here, and not by psutil: that has one /proc for the
-whole process, which must stay the real one for our own numbers, while a container reads its
-host's from a mount. The tests compare both.
+This is the machine as this process sees it: psutil has one /proc for a whole process. A container
+that shows its host's elsewhere is not read there.
 """
 
 from __future__ import annotations
@@ -12,20 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
+
 from collector.errors import SourceError
 from collector.series import Family, Kind, TargetSeries
+from collector.sources import procfs
 from collector.sources.filesystems import Filesystems
-from collector.sources.procfs import (
-    Sample,
-    diskstats,
-    file_nr,
-    loadavg,
-    meminfo,
-    netdev,
-    stat,
-    vmstat,
-)
+from collector.sources.procfs import Sample
 from collector.target import Reading
+
+NETWORK_DEVICES = Path("/sys/class/net")
 
 LONGEST_FILESYSTEMS = 2.0
 """Seconds that a mount which hangs may take of the first read that meets it."""
@@ -93,15 +88,11 @@ for _direction in ("receive", "transmit"):
 
 
 class HostSource:
-    """Reads this machine; `proc` and `sys` are elsewhere when it is seen from a container."""
+    """Reads this machine."""
 
-    def __init__(
-        self, series: TargetSeries, proc: Path = Path("/proc"), sys: Path = Path("/sys")
-    ) -> None:
+    def __init__(self, series: TargetSeries) -> None:
         self._series = series
-        self._proc = proc
-        self._sys = sys
-        self._filesystems = Filesystems(proc)
+        self._filesystems = Filesystems()
         self._ids: dict[tuple[str, ...], int] = {}
         self._cpu: dict[tuple[str, ...], float] = {}
 
@@ -111,15 +102,15 @@ class HostSource:
         A part that fails is missing and says so in `node_scrape_collector_success`.
         """
         parts: dict[str, Callable[[], Iterator[Sample]]] = {
-            "stat": lambda: self._never_back(stat(self._text("stat"))),
-            "loadavg": lambda: loadavg(self._text("loadavg")),
-            "meminfo": lambda: meminfo(self._text("meminfo")),
-            "vmstat": lambda: vmstat(self._text("vmstat")),
-            "filefd": lambda: file_nr(self._text("sys/fs/file-nr")),
-            "diskstats": lambda: diskstats(self._text("diskstats")),
-            "netdev": lambda: netdev(self._text("net/dev")),
-            "netclass": self._network_up,
-            "uname": self._uname,
+            "stat": self._stat,
+            "loadavg": procfs.loadavg,
+            "meminfo": procfs.meminfo,
+            "vmstat": procfs.vmstat,
+            "filefd": procfs.filefd,
+            "diskstats": procfs.diskstats,
+            "netdev": procfs.netdev,
+            "netclass": _network_up,
+            "uname": _uname,
             "time": lambda: iter([(("node_time_seconds",), time.time())]),
             "filesystem": lambda: self._filesystem_samples(deadline),
         }
@@ -127,25 +118,23 @@ class HostSource:
         errors: dict[str, Exception] = {}
         for name, part in parts.items():
             try:
-                values.update((self._id(key), value) for key, value in part())
-            except (OSError, ValueError, IndexError) as error:
+                values.update([(self._id(key), value) for key, value in part()])
+            except (OSError, ValueError, LookupError, RuntimeError) as error:
                 errors[name] = error
             key = ("node_scrape_collector_success", name)
             values[self._id(key)] = float(name not in errors)
         if "stat" in errors:  # without it there is no /proc at all
             raise SourceError(
-                f"this machine can't be read: {errors['stat']}", f"check that {self._proc} is there"
+                f"this machine can't be read: {errors['stat']}",
+                f"check that {psutil.PROCFS_PATH} is there",
             )
         return Reading(list(values), list(values.values()))
 
     def close(self) -> None:
         """Nothing is held. A thread in a mount that hangs ends with the process."""
 
-    def _text(self, path: str) -> str:
-        return (self._proc / path).read_text("utf-8", "replace")
-
-    def _never_back(self, samples: Iterator[Sample]) -> Iterator[Sample]:
-        for key, value in samples:
+    def _stat(self) -> Iterator[Sample]:
+        for key, value in procfs.stat():
             if key[0] == "node_cpu_seconds_total":
                 before = self._cpu.get(key, 0.0)
                 told = before if before - STEP_BACK < value < before else value
@@ -153,27 +142,6 @@ class HostSource:
                 yield key, told
             else:
                 yield key, value
-
-    def _network_up(self) -> Iterator[Sample]:
-        for device in (self._sys / "class/net").iterdir():
-            try:
-                state = (device / "operstate").read_text()
-            except OSError:  # not a device (bonding_masters), or just gone
-                continue
-            yield ("node_network_up", device.name), float(state.strip() == "up")
-
-    def _uname(self) -> Iterator[Sample]:
-        found = os.uname()
-        domain = self._text("sys/kernel/domainname").strip()
-        labels = (
-            domain,
-            found.machine,
-            found.nodename,
-            found.release,
-            found.sysname,
-            found.version,
-        )
-        yield ("node_uname_info", *labels), 1.0
 
     def _filesystem_samples(self, deadline: float) -> Iterator[Sample]:
         seconds = min(LONGEST_FILESYSTEMS, deadline - RESERVE - time.monotonic())
@@ -198,6 +166,22 @@ class HostSource:
             known = self._series.intern(family, dict(zip(names, labels, strict=True)))
             self._ids[key] = known
         return known
+
+
+def _network_up() -> Iterator[Sample]:
+    for device in NETWORK_DEVICES.iterdir():
+        try:
+            state = (device / "operstate").read_text()
+        except OSError:  # not a device (bonding_masters), or just gone
+            continue
+        yield ("node_network_up", device.name), float(state.strip() == "up")
+
+
+def _uname() -> Iterator[Sample]:
+    found = os.uname()
+    domain = procfs.text("sys/kernel/domainname").strip()
+    labels = domain, found.machine, found.nodename, found.release, found.sysname, found.version
+    yield ("node_uname_info", *labels), 1.0
 
 
 def _made_up(name: str) -> tuple[tuple[str, ...], Kind, str]:

@@ -1,70 +1,90 @@
-"""Texts of /proc to samples under node_exporter's names: no I/O, no state.
+"""The kernel's numbers under node_exporter's names: psutil's, and from /proc what psutil lacks.
+
+It lacks some, and some of its numbers are not node_exporter's: `cached` holds reclaimable slab
+too, `available` is an estimate of its own where the kernel says 0, `sin` and `sout` are bytes and
+not pages, and `isup` is true for a loopback device, whose state the kernel doesn't know.
+
+All is read from `psutil.PROCFS_PATH`, which is one for the whole process. Counters that wrap are
+told as they are (`nowrap=False`): a rate takes that for a restart, and is right.
 
 See proc(5) and the kernel's Documentation/admin-guide/iostats.rst.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
 
 Sample = tuple[tuple[str, ...], float]
 """((metric name, values of its labels in the order of their names), value)."""
 
-TICKS = os.sysconf("SC_CLK_TCK")
-SECTOR = 512
-"""Bytes: /proc/diskstats counts in these, whatever the disk has."""
-CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
-GUEST_MODES = ("user", "nice")
+_CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+_GUEST_MODES = (("user", "guest"), ("nice", "guest_nice"))
 
 # Partitions, and disks in memory: their numbers are in those of the disk, or are none.
 _NO_DISK = re.compile(r"(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$")
 _VMSTAT = re.compile(r"oom_kill|pgpg|pswp|pg.*fault")
 _MEMORY = frozenset(
     (
-        *("MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "Active", "Inactive"),
-        *("SwapTotal", "SwapFree", "SwapCached", "Dirty", "Writeback", "AnonPages", "Mapped"),
-        *("Shmem", "Slab", "SReclaimable", "SUnreclaim", "KernelStack", "PageTables"),
+        *("MemAvailable", "Cached", "SwapCached", "Dirty", "Writeback", "AnonPages", "Mapped"),
+        *("SReclaimable", "SUnreclaim", "KernelStack", "PageTables"),
         *("CommitLimit", "Committed_AS", "HugePages_Total", "HugePages_Free"),
     )
 )
 _STAT = {
-    "ctxt": "node_context_switches_total",
-    "btime": "node_boot_time_seconds",
     "processes": "node_forks_total",
     "procs_running": "node_procs_running",
     "procs_blocked": "node_procs_blocked",
-    "intr": "node_intr_total",
 }
-_NETWORK = ((0, "bytes"), (1, "packets"), (2, "errs"), (3, "drop"))
 
 
-def stat(text: str) -> Iterator[Sample]:
-    """/proc/stat: the CPUs, and what the kernel counts of all of them."""
-    for line in text.splitlines():
+def text(path: str) -> str:
+    """Return a file of /proc. Raises OSError."""
+    return Path(psutil.PROCFS_PATH, path).read_text("utf-8", "replace")
+
+
+def stat() -> Iterator[Sample]:
+    """The CPUs, and what the kernel counts of all of them."""
+    numbers = []
+    for line in text("stat").splitlines():
         name, _, rest = line.partition(" ")
-        if name.startswith("cpu") and name != "cpu":
-            ticks = rest.split()
-            for mode, count in zip(CPU_MODES, ticks, strict=False):
-                yield ("node_cpu_seconds_total", name[3:], mode), int(count) / TICKS
-            for mode, count in zip(GUEST_MODES, ticks[len(CPU_MODES) :], strict=False):
-                yield ("node_cpu_guest_seconds_total", name[3:], mode), int(count) / TICKS
-        elif name in _STAT:
-            yield (_STAT[name],), float(rest.split(" ", 1)[0])  # after it `intr` has each source
+        if name in _STAT:
+            yield (_STAT[name],), float(rest)
+        elif name.startswith("cpu") and name != "cpu":
+            numbers.append(name.removeprefix("cpu"))
+    # psutil tells the CPUs that are online, but not which ones those are.
+    for number, times in zip(numbers, psutil.cpu_times(percpu=True), strict=True):
+        for mode in _CPU_MODES:
+            yield ("node_cpu_seconds_total", number, mode), getattr(times, mode)
+        for mode, field in _GUEST_MODES:
+            yield ("node_cpu_guest_seconds_total", number, mode), getattr(times, field)
+    counts = psutil.cpu_stats()
+    yield ("node_context_switches_total",), float(counts.ctx_switches)
+    yield ("node_intr_total",), float(counts.interrupts)
+    yield ("node_boot_time_seconds",), psutil.boot_time()
 
 
-def loadavg(text: str) -> Iterator[Sample]:
-    """/proc/loadavg."""
-    one, five, fifteen, *_ = text.split()
-    yield ("node_load1",), float(one)
-    yield ("node_load5",), float(five)
-    yield ("node_load15",), float(fifteen)
+def loadavg() -> Iterator[Sample]:
+    for minutes, load in zip((1, 5, 15), psutil.getloadavg(), strict=True):
+        yield (f"node_load{minutes}",), load
 
 
-def meminfo(text: str) -> Iterator[Sample]:
-    """/proc/meminfo: the fields that boards and rules ask for; all 56 would be 60 series more."""
-    for line in text.splitlines():
+def meminfo() -> Iterator[Sample]:
+    """The fields that boards and rules ask for; all 56 would be 32 series more."""
+    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    yield ("node_memory_MemTotal_bytes",), float(memory.total)
+    yield ("node_memory_MemFree_bytes",), float(memory.free)
+    yield ("node_memory_Buffers_bytes",), float(memory.buffers)
+    yield ("node_memory_Active_bytes",), float(memory.active)
+    yield ("node_memory_Inactive_bytes",), float(memory.inactive)
+    yield ("node_memory_Shmem_bytes",), float(memory.shared)
+    yield ("node_memory_Slab_bytes",), float(memory.slab)
+    yield ("node_memory_SwapTotal_bytes",), float(swap.total)
+    yield ("node_memory_SwapFree_bytes",), float(swap.free)
+    for line in text("meminfo").splitlines():
         name, _, rest = line.partition(":")
         if name in _MEMORY:
             value, *unit = rest.split()
@@ -74,46 +94,43 @@ def meminfo(text: str) -> Iterator[Sample]:
                 yield (f"node_memory_{name}",), float(value)
 
 
-def vmstat(text: str) -> Iterator[Sample]:
-    """/proc/vmstat: paging, swapping, faults and the out-of-memory killer."""
-    for line in text.splitlines():
+def vmstat() -> Iterator[Sample]:
+    """Paging, swapping, faults and the out-of-memory killer."""
+    for line in text("vmstat").splitlines():
         name, _, value = line.partition(" ")
         if _VMSTAT.match(name):
             yield (f"node_vmstat_{name}",), float(value)
 
 
-def file_nr(text: str) -> Iterator[Sample]:
-    """/proc/sys/fs/file-nr."""
-    allocated, _, maximum = text.split()
+def filefd() -> Iterator[Sample]:
+    allocated, _, maximum = text("sys/fs/file-nr").split()
     yield ("node_filefd_allocated",), float(allocated)
     yield ("node_filefd_maximum",), float(maximum)
 
 
-def diskstats(text: str) -> Iterator[Sample]:
-    """/proc/diskstats: whole disks."""
-    for line in text.splitlines():
+def diskstats() -> Iterator[Sample]:
+    """Whole disks."""
+    disks = psutil.disk_io_counters(perdisk=True, nowrap=False)
+    for disk, counts in disks.items():
+        if not _NO_DISK.match(disk):
+            yield ("node_disk_reads_completed_total", disk), float(counts.read_count)
+            yield ("node_disk_read_bytes_total", disk), float(counts.read_bytes)
+            yield ("node_disk_read_time_seconds_total", disk), counts.read_time / 1000
+            yield ("node_disk_writes_completed_total", disk), float(counts.write_count)
+            yield ("node_disk_written_bytes_total", disk), float(counts.write_bytes)
+            yield ("node_disk_write_time_seconds_total", disk), counts.write_time / 1000
+            yield ("node_disk_io_time_seconds_total", disk), counts.busy_time / 1000
+    for line in text("diskstats").splitlines():
         _, _, disk, *fields = line.split()
-        if _NO_DISK.match(disk):
-            continue
-        reads, _, read, read_ms, writes, _, written, write_ms, now, io_ms, weighted_ms = map(
-            int, fields[:11]
-        )
-        yield ("node_disk_reads_completed_total", disk), float(reads)
-        yield ("node_disk_read_bytes_total", disk), float(read * SECTOR)
-        yield ("node_disk_read_time_seconds_total", disk), read_ms / 1000
-        yield ("node_disk_writes_completed_total", disk), float(writes)
-        yield ("node_disk_written_bytes_total", disk), float(written * SECTOR)
-        yield ("node_disk_write_time_seconds_total", disk), write_ms / 1000
-        yield ("node_disk_io_now", disk), float(now)
-        yield ("node_disk_io_time_seconds_total", disk), io_ms / 1000
-        yield ("node_disk_io_time_weighted_seconds_total", disk), weighted_ms / 1000
+        if not _NO_DISK.match(disk):
+            yield ("node_disk_io_now", disk), float(fields[8])
+            yield ("node_disk_io_time_weighted_seconds_total", disk), int(fields[10]) / 1000
 
 
-def netdev(text: str) -> Iterator[Sample]:
-    """/proc/net/dev; a device's name may hold a colon itself."""
-    for line in text.splitlines()[2:]:
-        device, _, rest = line.rpartition(":")
-        fields = rest.split()
-        for at, what in _NETWORK:
-            yield (f"node_network_receive_{what}_total", device.strip()), float(fields[at])
-            yield (f"node_network_transmit_{what}_total", device.strip()), float(fields[8 + at])
+def netdev() -> Iterator[Sample]:
+    for device, counts in psutil.net_io_counters(pernic=True, nowrap=False).items():
+        received = counts.bytes_recv, counts.packets_recv, counts.errin, counts.dropin
+        sent = counts.bytes_sent, counts.packets_sent, counts.errout, counts.dropout
+        for direction, values in (("receive", received), ("transmit", sent)):
+            for what, value in zip(("bytes", "packets", "errs", "drop"), values, strict=True):
+                yield (f"node_network_{direction}_{what}_total", device), float(value)

@@ -1,25 +1,31 @@
-"""Texts of /proc in, node_exporter's series out; and mounts that never answer."""
+"""Texts of /proc in, node_exporter's series out; and mounts that never answer.
+
+psutil reads these texts too: psutil.PROCFS_PATH is theirs while a test runs.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
+import psutil
 import pytest
 
 from collector.errors import SourceError
 from collector.series import Kind, SeriesTable, TargetSeries
 from collector.sources.filesystems import mounts
 from collector.sources.host import HostSource
-from collector.sources.procfs import TICKS, diskstats, meminfo, netdev, stat, vmstat
+
+TICKS = os.sysconf("SC_CLK_TCK")
 
 STAT = """\
 cpu  100 0 50 900 10 0 5 1 0 0
 cpu0 60 0 30 450 {iowait} 0 3 1 7 2
-cpu11 40 0 20 450 5 0 2 0
+cpu11 40 0 20 450 5 0 2 0 0 0
 intr 5000 1 2 3 0 0
 ctxt 6000
 btime 1700000000
@@ -30,8 +36,19 @@ softirq 999 1 2
 """
 MEMINFO = """\
 MemTotal:       16000000 kB
+MemFree:         7000000 kB
 MemAvailable:    8000000 kB
+Buffers:               1 kB
+Cached:                2 kB
+Active:                3 kB
+Inactive:              4 kB
 Active(anon):        100 kB
+SwapTotal:             5 kB
+SwapFree:              6 kB
+Dirty:                 7 kB
+Shmem:                 8 kB
+Slab:                  9 kB
+SReclaimable:         10 kB
 HugePages_Total:       4
 """
 DISKSTATS = """\
@@ -63,6 +80,16 @@ MOUNTINFO = r"""
 12 1 0:10 / /run rw shared:3 propagate_from:1 - tmpfs tmpfs rw
 """
 
+VMSTAT = """\
+nr_free_pages 5
+pgpgin 11
+pswpin 4
+pswpout 5
+pgfault 22
+pgmajfault 3
+oom_kill 2
+"""
+
 Values = dict[tuple[str, ...], float]
 
 
@@ -70,9 +97,8 @@ def kafka_box(directory: Path) -> tuple[Path, Path]:
     """Lay out a small /proc and /sys."""
     files = {
         "stat": STAT.format(iowait=5),
-        "loadavg": "0.10 0.20 0.30 1/100 4242\n",
         "meminfo": MEMINFO,
-        "vmstat": "nr_free_pages 5\noom_kill 2\npgpgin 11\n",
+        "vmstat": VMSTAT,
         "sys/fs/file-nr": "1000\t0\t9000\n",
         "sys/kernel/domainname": "(none)\n",
         "diskstats": DISKSTATS,
@@ -91,11 +117,13 @@ def kafka_box(directory: Path) -> tuple[Path, Path]:
 
 
 class Rig:
-    def __init__(self, directory: Path) -> None:
-        self.proc, self.sys = kafka_box(directory)
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.proc, sys = kafka_box(directory)
+        monkeypatch.setattr(psutil, "PROCFS_PATH", str(self.proc))
+        monkeypatch.setattr(psutil, "getloadavg", lambda: (0.1, 0.2, 0.3))
+        monkeypatch.setattr("collector.sources.host.NETWORK_DEVICES", sys / "class/net")
         self.table = SeriesTable()
-        series = TargetSeries(self.table, {"job": "node"})
-        self.source = HostSource(series, self.proc, self.sys)
+        self.source = HostSource(TargetSeries(self.table, {"job": "node"}))
 
     def read(self) -> Values:
         """Return {(name, label values in the order of their names): value}."""
@@ -107,10 +135,18 @@ class Rig:
             values[name, *(v for k, v in labels if k != "job")] = value
         return values
 
+    def told(self, prefix: str, *labels: str) -> dict[str, float]:
+        """Return {rest of the name: value} of the metrics whose labels these are."""
+        return {
+            name.removeprefix(prefix): value
+            for (name, *found), value in self.read().items()
+            if name.startswith(prefix) and tuple(found) == labels
+        }
+
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    made = Rig(tmp_path)
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    made = Rig(tmp_path, monkeypatch)
     yield made
     made.source.close()
 
@@ -162,7 +198,7 @@ def test_every_family_has_a_kind_a_unit_and_a_help_text(rig: Rig):
 
 def test_a_part_that_fails_says_so_and_the_others_go_on(rig: Rig):
     (rig.proc / "diskstats").write_text("8 0 sda 1 2\n")
-    (rig.proc / "vmstat").unlink()
+    (rig.proc / "vmstat").write_text(VMSTAT + "pgpgout -\n")
     values = rig.read()
     assert values["node_scrape_collector_success", "diskstats"] == 0
     assert values["node_scrape_collector_success", "vmstat"] == 0
@@ -171,10 +207,10 @@ def test_a_part_that_fails_says_so_and_the_others_go_on(rig: Rig):
     assert values["node_load1",] == 0.1
 
 
-def test_no_proc_at_all_is_a_source_error(tmp_path: Path):
-    source = HostSource(TargetSeries(SeriesTable(), {}), tmp_path / "none", tmp_path / "none")
-    with pytest.raises(SourceError, match=r"can't be read.*check that .*none is there"):
-        source.read(time.monotonic() + 10)
+def test_no_proc_at_all_is_a_source_error(rig: Rig):
+    shutil.rmtree(rig.proc)
+    with pytest.raises(SourceError, match=rf"can't be read.*check that {rig.proc} is there"):
+        rig.source.read(time.monotonic() + 10)
 
 
 def test_counters_of_idle_time_never_step_back(rig: Rig):
@@ -184,71 +220,96 @@ def test_counters_of_idle_time_never_step_back(rig: Rig):
         assert rig.read()[key] == told / TICKS
 
 
-def test_cpus_and_the_kernels_counters():
-    values = dict(stat(STAT.format(iowait=5)))
+def test_cpus_and_the_kernels_counters(rig: Rig):
+    values = rig.read()
     assert values["node_cpu_seconds_total", "0", "user"] == 60 / TICKS
     assert values["node_cpu_seconds_total", "11", "idle"] == 450 / TICKS
     assert values["node_cpu_guest_seconds_total", "0", "user"] == 7 / TICKS
     assert values["node_cpu_guest_seconds_total", "0", "nice"] == 2 / TICKS
-    assert ("node_cpu_guest_seconds_total", "11", "user") not in values  # an old kernel
-    assert {name: v for (name, *labels), v in values.items() if not labels} == {
-        "node_intr_total": 5000,
-        "node_context_switches_total": 6000,
-        "node_boot_time_seconds": 1700000000,
-        "node_forks_total": 7000,
-        "node_procs_running": 3,
-        "node_procs_blocked": 1,
+    kernel = {
+        "intr_total": 5000,
+        "context_switches_total": 6000,
+        "boot_time_seconds": 1700000000,
+        "forks_total": 7000,
+        "procs_running": 3,
+        "procs_blocked": 1,
+    }
+    told = rig.told("node_")
+    assert {name: told[name] for name in kernel} == kernel
+
+
+def test_memory_is_in_bytes_but_for_counts(rig: Rig):
+    assert rig.told("node_memory_") == {
+        "MemTotal_bytes": 16000000 * 1024,
+        "MemFree_bytes": 7000000 * 1024,
+        "MemAvailable_bytes": 8000000 * 1024,
+        "Buffers_bytes": 1024,
+        "Cached_bytes": 2 * 1024,
+        "Active_bytes": 3 * 1024,
+        "Inactive_bytes": 4 * 1024,
+        "SwapTotal_bytes": 5 * 1024,
+        "SwapFree_bytes": 6 * 1024,
+        "Dirty_bytes": 7 * 1024,
+        "Shmem_bytes": 8 * 1024,
+        "Slab_bytes": 9 * 1024,
+        "SReclaimable_bytes": 10 * 1024,
+        "HugePages_Total": 4,
     }
 
 
-def test_memory_is_in_bytes_but_for_counts():
-    assert dict(meminfo(MEMINFO)) == {
-        ("node_memory_MemTotal_bytes",): 16000000 * 1024,
-        ("node_memory_MemAvailable_bytes",): 8000000 * 1024,
-        ("node_memory_HugePages_Total",): 4,
+def test_no_memory_available_is_told_as_it_is(rig: Rig):
+    """psutil has an estimate of its own for this."""
+    text = MEMINFO.replace("MemAvailable:    8000000 kB", "MemAvailable:          0 kB")
+    (rig.proc / "meminfo").write_text(text)
+    assert rig.read()["node_memory_MemAvailable_bytes",] == 0
+
+
+def test_virtual_memory_takes_the_fields_of_node_exporter(rig: Rig):
+    assert rig.told("node_vmstat_") == {
+        "pgpgin": 11,
+        "pswpin": 4,
+        "pswpout": 5,
+        "pgfault": 22,
+        "pgmajfault": 3,
+        "oom_kill": 2,
     }
 
 
-def test_virtual_memory_takes_the_fields_of_node_exporter():
-    text = "nr_free_pages 5\npgpgin 1\npgfault 2\npgmajfault 3\npswpin 4\noom_kill 6\n"
-    assert dict(vmstat(text)) == {
-        ("node_vmstat_pgpgin",): 1,
-        ("node_vmstat_pgfault",): 2,
-        ("node_vmstat_pgmajfault",): 3,
-        ("node_vmstat_pswpin",): 4,
-        ("node_vmstat_oom_kill",): 6,
+def test_disks_without_their_partitions(rig: Rig):
+    disks = {key[1] for key in rig.read() if key[0].startswith("node_disk_")}
+    assert disks == {"sda", "nvme0n1"}
+    assert rig.told("node_disk_", "sda") == {
+        "reads_completed_total": 100,
+        "read_bytes_total": 2000 * 512,
+        "read_time_seconds_total": 3.0,
+        "writes_completed_total": 200,
+        "written_bytes_total": 4000 * 512,
+        "write_time_seconds_total": 5.0,
+        "io_now": 6,
+        "io_time_seconds_total": 7.0,
+        "io_time_weighted_seconds_total": 8.0,
     }
 
 
-def test_disks_without_their_partitions():
-    values = dict(diskstats(DISKSTATS))
-    assert {key[1] for key in values} == {"sda", "nvme0n1"}
-    assert {name: v for (name, disk), v in values.items() if disk == "sda"} == {
-        "node_disk_reads_completed_total": 100,
-        "node_disk_read_bytes_total": 2000 * 512,
-        "node_disk_read_time_seconds_total": 3.0,
-        "node_disk_writes_completed_total": 200,
-        "node_disk_written_bytes_total": 4000 * 512,
-        "node_disk_write_time_seconds_total": 5.0,
-        "node_disk_io_now": 6,
-        "node_disk_io_time_seconds_total": 7.0,
-        "node_disk_io_time_weighted_seconds_total": 8.0,
-    }
+def test_a_counter_that_wrapped_is_told_as_it_is(rig: Rig):
+    assert rig.told("node_disk_", "sda")["read_time_seconds_total"] == 3.0
+    (rig.proc / "diskstats").write_text(DISKSTATS.replace(" 3000 ", " 5 "))
+    assert rig.told("node_disk_", "sda")["read_time_seconds_total"] == 0.005
 
 
-def test_network_devices_even_with_a_colon():
-    values = dict(netdev(NETDEV))
-    assert {name: v for (name, device), v in values.items() if device == "eth0"} == {
-        "node_network_receive_bytes_total": 1000,
-        "node_network_receive_packets_total": 10,
-        "node_network_receive_errs_total": 1,
-        "node_network_receive_drop_total": 2,
-        "node_network_transmit_bytes_total": 2000,
-        "node_network_transmit_packets_total": 20,
-        "node_network_transmit_errs_total": 3,
-        "node_network_transmit_drop_total": 4,
+def test_network_devices_even_with_a_colon(rig: Rig):
+    assert rig.told("node_network_", "eth0") == {
+        "receive_bytes_total": 1000,
+        "receive_packets_total": 10,
+        "receive_errs_total": 1,
+        "receive_drop_total": 2,
+        "transmit_bytes_total": 2000,
+        "transmit_packets_total": 20,
+        "transmit_errs_total": 3,
+        "transmit_drop_total": 4,
+        "up": 1,
     }
-    assert values["node_network_transmit_drop_total", "eth0:1"] == 12
+    assert rig.read()["node_network_transmit_drop_total", "eth0:1"] == 12
 
 
 def test_mounts_that_hold_data():
