@@ -202,7 +202,8 @@ class Post:
                 )
             except _BROKEN:
                 pass
-        if not (is_whole and is_reusable):
+        # Behind a 413 many close without saying so, and the next request would run into that.
+        if response.status == 413 or not (is_whole and is_reusable):
             self.close()
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status, headers, text[:MAX_BODY_BYTES], is_whole)

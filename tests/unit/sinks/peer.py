@@ -79,6 +79,10 @@ def then_close(reply: bytes) -> Action:
     return run
 
 
+class Early(bytes):
+    """A reply that comes before the request's body is read; the connection then ends."""
+
+
 class Peer:
     """Takes the next entry of the script for each request; the last one again and again.
 
@@ -146,9 +150,12 @@ class Peer:
                 while header := stream.readline().decode("latin-1").strip():
                     name, _, value = header.partition(": ")
                     headers[name.lower()] = value
+                step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+                if isinstance(step, Early):
+                    connection.sendall(step)
+                    return
                 body = stream.read(int(headers.get("content-length", "0")))
                 self.seen.append(Seen(line, headers, body, number))
-                step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
                 if not isinstance(step, bytes):
                     step(connection, self._stop)
                     return

@@ -106,7 +106,7 @@ def test_bodies_of_thousands_of_series_are_the_same_as_protobufs_own(count):
 def test_nothing_to_send_is_an_empty_body():
     hole = double(NO_SAMPLE)
     made = write_request(labels_of(2), [NOW_MS], [row([hole, hole])])
-    assert (made.plain, made.samples) == (b"", 0)
+    assert (bytes(made.plain), made.samples) == (b"", 0)
 
 
 def test_metadata_says_kind_unit_and_help():

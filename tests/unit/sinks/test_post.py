@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import subprocess
@@ -14,7 +15,7 @@ from collector.sinks.post import Exchange, Post
 from collector.sinks.reply import MAX_BODY_BYTES, Ambiguous
 from tests.lab.parts import need
 from tests.lab.ports import free_port
-from tests.unit.sinks.peer import Action, Peer, answer, drip, hang, reset, then_close
+from tests.unit.sinks.peer import Action, Early, Peer, answer, drip, hang, reset, then_close
 
 OK = answer(204)
 SHORT = 0.3  # seconds; nothing here waits longer for a peer that says nothing
@@ -154,9 +155,19 @@ def test_f25_a_reset_is_ambiguous_and_the_next_request_has_a_new_connection():
     assert [seen.connection for seen in peer.seen] == [1, 2]
 
 
+def test_f25_an_answer_that_comes_before_the_body_is_sent_is_read():
+    with posting(Early(answer(413, b"too much")), OK) as (_, post):
+        reply = post.send(b"x" * (16 << 20))
+        assert (reply.status, reply.body) == (413, b"too much")
+        assert post.send(b"less").status == 204
+
+
 def test_a_connection_that_the_receiver_closed_between_two_requests_is_no_error():
     with posting(then_close(OK)) as (_, post):
-        assert [post.send(b"").status for _ in range(3)] == [204, 204, 204]
+        for _ in range(3):
+            assert post.send(b"").status == 204
+            assert post._connection is not None
+            select.select([post._connection.sock], [], [])  # until its end has arrived
 
 
 @pytest.mark.parametrize(
