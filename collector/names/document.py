@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import yaml
 
 MAX_BYTES = 1 << 20
-MAX_ITEMS = 200_000
+MAX_ITEMS = 100_000
 """Nodes after aliases are followed: nine lines of aliases can stand for a billion."""
 
 
@@ -69,7 +69,10 @@ def load(text: str, file: str) -> Entry:
     start = Place(file, 1, 1)
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise DocumentError(start, f"larger than {MAX_BYTES} bytes: is this a rule file?")
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as error:  # a character that YAML doesn't allow
+        raise DocumentError(start, f"not YAML: {error}") from error
     try:
         root = loader.get_single_node()
         if root is None:
@@ -79,8 +82,6 @@ def load(text: str, file: str) -> Entry:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start
         raise DocumentError(place, f"not YAML: {error.problem or error.context}") from error
-    except yaml.YAMLError as error:  # a character that YAML doesn't allow
-        raise DocumentError(start, f"not YAML: {error}") from error
     except RecursionError as error:
         raise DocumentError(start, "nested too deeply to be a rule file") from error
     except ValueError as error:  # 2001-99-99 looks like a date
@@ -126,6 +127,12 @@ class _Walk:
         if value is None or isinstance(value, str | int | float | bool):
             return Entry(place, value)
         return Entry(place, str(node.value))
+
+
+def is_near(word: str, known: Iterable[str]) -> bool:
+    """Say whether a word looks like a slip for one that is known."""
+    words = [each.lower() for each in known]
+    return bool(difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.75))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -168,7 +168,9 @@ class _Reader:
         opened = self.at
         self.at += 1
         outer = self._flags
+        groups = self.groups
         opener = self._opener(opened)
+        number = self.groups if self.groups > groups else 0
         if opener is None:  # (?i): from here to the end of the group around it
             return []
         branches = self.alternatives()
@@ -178,7 +180,7 @@ class _Reader:
         self._flags = outer
         if opener in {"(?=", "(?!", "(?<=", "(?<!"}:
             return [Look(opener, branches)]
-        return [Group(opener, branches)]
+        return [Group(opener, branches, number)]
 
     def _opener(self, opened: int) -> str | None:
         for special in ("?:", "?>", "?=", "?!", "?<=", "?<!"):

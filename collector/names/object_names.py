@@ -39,6 +39,8 @@ class ObjectNamePattern:
             if pair is None or rest[pair.end() : pair.end() + 1] not in {"", ","}:
                 raise ObjectNameError(f"'{text}' is no ObjectName: what is '{rest}'?")
             self._values[pair[1]] = _matcher(pair[2])
+            if rest[pair.end() :] == ",":
+                raise ObjectNameError(f"'{text}' is no ObjectName: it ends in a comma")
             rest = rest[pair.end() + 1 :]
         if not self._values and not self._is_open:
             raise ObjectNameError(f"'{text}' is no ObjectName: end it in ':*' for all of a domain")

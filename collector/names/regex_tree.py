@@ -55,10 +55,8 @@ class Group:
 
     opener: str
     branches: tuple[Sequence_, ...]
-
-    @property
-    def is_capturing(self) -> bool:
-        return self.opener == "(" or self.opener.startswith("(?P<")
+    number: int = 0
+    """Which group it captures, 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)

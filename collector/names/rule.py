@@ -30,10 +30,13 @@ class Pattern:
         "_text_heads", "_value_heads", "is_blind",
     )  # fmt: skip
 
-    def __init__(self, parsed: Parsed) -> None:
-        """Compile. Raises re.error for what Python can't do (look-behind of any length)."""
+    def __init__(self, parsed: Parsed, used: frozenset[int] | None = None) -> None:
+        """Compile. Raises re.error for what Python can't do (look-behind of any length).
+
+        `used` are the groups that the rule's texts ask for, None: all of them.
+        """
         self._compiled = re.compile(f".*(?:{write_python(parsed.branches)}).*", re.ASCII)
-        self.is_blind = is_blind(parsed.branches)
+        self.is_blind = is_blind(parsed.branches, used)
         self._runs = literal_runs(parsed.branches)
         heads = (head_of_run(run) for run in self._runs)
         self._value_heads = tuple(head for head in heads if head)

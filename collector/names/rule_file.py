@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from collector.names.document import DocumentError, Entry, Place, did_you_mean, load
+from collector.names.document import DocumentError, Entry, Place, did_you_mean, is_near, load
 from collector.names.java_regex import Parsed, PatternError, parse
 from collector.names.java_text import parse_double
 from collector.names.object_names import ObjectNameError, ObjectNamePattern
@@ -32,6 +32,7 @@ _NOT_OURS = {
     "httpServer": "the collector's own config says where it listens",
     "openTelemetry": "the collector's own config says where it sends",
     "autoExcludeObjectNameAttributes": "what can't be a number is never read",
+    "cacheRules": "what a rule said of an attribute is always remembered",
 }
 """Keys of the exporter's own connection and server, and why they change nothing here."""
 
@@ -106,8 +107,10 @@ class _File:
         for key, (place, _) in self._top.items():
             if key in _NOT_OURS:
                 self._notes.append(f"{place}: {key} is not used: {_NOT_OURS[key]}")
-            elif key not in _TOP_KEYS:
+            elif key not in _TOP_KEYS and is_near(key, _TOP_KEYS):
                 self._wrong(place, f"unknown key '{key}'{did_you_mean(key, _TOP_KEYS)}")
+            elif key not in _TOP_KEYS:  # the exporter passes over such keys in silence
+                self._notes.append(f"{place}: {key} is not used: it is no key of jmx_exporter")
 
     def rule_set(self) -> RuleSet:
         include = self._object_names("includeObjectNames", "whitelistObjectNames")
@@ -219,21 +222,27 @@ class _RuleEntry:
             return None
         self._keys = self._entry.value
         for key, (place, _) in self._keys.items():
-            if key not in _RULE_KEYS:
+            if key not in _RULE_KEYS and is_near(key, _RULE_KEYS):
                 self._wrong(place, f"unknown key '{key}'{did_you_mean(key, _RULE_KEYS)}")
+            elif key not in _RULE_KEYS:
+                self._notes.append(f"{place}: {key} is not used: it is no key of jmx_exporter")
         self._check_together()
-        pattern, parsed = self._pattern()
-        if pattern is None and "pattern" in self._keys:
+        parsed = self._parsed()
+        if parsed is None and "pattern" in self._keys:
             return None  # its groups are not known: what else is wrong can't be told
-        factor, labels = self._factor(), self._labels(parsed)
+        groups = parsed or Parsed((), 0, {})
+        name, value = self._template("name", groups), self._value(groups)
+        help_text, labels = self._template("help", groups), self._labels(groups)
+        texts = [text for text in (name, value, help_text) if text is not None]
+        texts += [text for pair in labels for text in pair]
         rule = Rule(
             self._entry.place,
-            pattern,
-            name=self._template("name", parsed),
-            value=self._value(parsed),
-            factor=factor,
+            self._pattern(parsed, frozenset[int]().union(*(text.groups for text in texts))),
+            name=name,
+            value=value,
+            factor=self._factor(),
             labels=labels,
-            help_text=self._template("help", parsed),
+            help_text=help_text,
             kind=self._kind(),
             is_snake_case=self._boolean("attrNameSnakeCase"),
             is_cached=self._boolean("cache"),
@@ -251,26 +260,27 @@ class _RuleEntry:
         if "name" in self._keys and "pattern" not in self._keys:
             self._wrong(self._keys["name"][0], "'name' needs a 'pattern' beside it")
 
-    def _pattern(self) -> tuple[Pattern | None, Parsed]:
-        nothing = Parsed((), 0, {})
-        if "pattern" not in self._keys:
-            return None, nothing
-        _, entry = self._keys["pattern"]
+    def _parsed(self) -> Parsed | None:
         text = self._text("pattern")
         if text is None:
-            return None, nothing
+            return None
         try:
-            parsed = parse(text)
-            return Pattern(parsed), parsed
+            return parse(text)
         except PatternError as error:
             near = text[max(error.at - 20, 0) : error.at]
             message = f"{error} (after '{near}')" if near else str(error)
-            self._wrong(entry.place, f"pattern: {message}")
+            self._wrong(self._keys["pattern"][1].place, f"pattern: {message}")
+            return None
+
+    def _pattern(self, parsed: Parsed | None, used: frozenset[int]) -> Pattern | None:
+        if parsed is None:
+            return None
+        try:
+            return Pattern(parsed, used)
         except (re.error, OverflowError, RecursionError) as error:
-            self._wrong(
-                entry.place, f"pattern: Python can't match this ({error}): write it simpler"
-            )
-        return None, nothing
+            message = f"pattern: Python can't match this ({error}): write it simpler"
+            self._wrong(self._keys["pattern"][1].place, message)
+            return None
 
     def _text(self, key: str) -> str | None:
         if key not in self._keys:

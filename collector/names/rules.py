@@ -4,7 +4,8 @@
     rules.sets          one after the other; a value may get a name from each of them
     rules.notes         what stands in the files and is not used, each with its place
 
-Profiles are rule files of this package: `default`, `strimzi`, `cp-ansible`, `cfk`.
+Profiles are rule files of this package: `default`, `strimzi`, `cp-ansible`, `cfk`. The names of
+the JVM and its process (`jvm.yaml`) come with every list, as they come with the javaagent.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Rules:
 def load_rules(names: Sequence[str], directory: Path | None = None) -> Rules:
     """Load profiles and files, in their order; a relative path is relative to `directory`.
 
+    The JVM's names are added unless every file of the list says `excludeJvmMetrics: true`.
     Raises ConfigError with a line for each problem: file, line, column, what is wrong and what
     to do.
     """
@@ -58,6 +60,8 @@ def load_rules(names: Sequence[str], directory: Path | None = None) -> Rules:
             problems += found.problems
     if problems:
         raise ConfigError("\n".join(problems))
+    if not all(each.exclude_jvm for each in sets):
+        sets.append(_load("jvm", None))
     return Rules(tuple(sets))
 
 
@@ -67,7 +71,8 @@ def profile_path(name: str) -> Path:
 
 
 def _load(name: str, directory: Path | None) -> RuleSet:
-    if name in PROFILES:
+    is_profile = name in (*PROFILES, "jvm")
+    if is_profile:
         path = profile_path(name)
     elif "/" in name or name.endswith((".yaml", ".yml", ".json")):
         path = Path(name) if directory is None else directory / name
@@ -84,4 +89,4 @@ def _load(name: str, directory: Path | None) -> RuleSet:
     except UnicodeDecodeError as error:
         message = f"{path}: byte {error.start} is not UTF-8: is this a rule file?"
         raise ProblemsFound([message]) from error
-    return parse_rule_file(text, name if name in PROFILES else str(path))
+    return parse_rule_file(text, name if is_profile else str(path))

@@ -38,6 +38,11 @@ class Template:
         """Whether the result is the same for every match."""
         return all(isinstance(part, str) for part in self.parts)
 
+    @property
+    def groups(self) -> frozenset[int]:
+        """The groups that it asks for; 0 is the whole match."""
+        return frozenset(part for part in self.parts if isinstance(part, int))
+
     def expand(self, found: re.Match[str] | None) -> str:
         """Return the text for a match; a group that took no part in it is empty."""
         if found is None:

@@ -32,9 +32,17 @@ VALUE_CHARACTERS = frozenset("0123456789.-+ENaInfitytruefalse")
 """All that `Long.toString`, `Double.toString` and `Boolean.toString` can write."""
 
 
-def is_blind(branches: tuple[Sequence_, ...]) -> bool:
-    """Say whether the outcome and the captures are the same for every number and boolean."""
-    return all(_is_blind_branch(branch) for branch in branches)
+_ANY_REST = (Repeat(AnyChar(), 0, None), Repeat(AnyChar(), 1, None))
+
+
+def is_blind(branches: tuple[Sequence_, ...], used: frozenset[int] | None = None) -> bool:
+    """Say whether the outcome and the captures are the same for every number and boolean.
+
+    `used` are the groups that somebody asks for, None: all of them.
+    """
+    if used and 0 in used:
+        return False
+    return all(_is_blind_branch(branch, used) for branch in branches)
 
 
 def literal_runs(branches: tuple[Sequence_, ...]) -> tuple[str, ...]:
@@ -46,7 +54,7 @@ def literal_runs(branches: tuple[Sequence_, ...]) -> tuple[str, ...]:
         return ()
     runs: list[str] = []
     run = ""
-    for node, _ in _flat(branches[0], captured=False):
+    for node, _ in _flat(branches[0], None, captured=False):
         if isinstance(node, Char) and not (node.ignore_case and node.text.isalpha()):
             run += node.text
             continue
@@ -95,8 +103,8 @@ def head_of_run(run: str) -> str:
     return run[: end + 1].rstrip(" ")
 
 
-def _is_blind_branch(branch: Sequence_) -> bool:
-    items = list(_flat(branch, captured=False))
+def _is_blind_branch(branch: Sequence_, used: frozenset[int] | None) -> bool:
+    items = _flat(branch, used, captured=False)
     if any(isinstance(node, Look) and _matches_space(node) for node, _ in items):
         return False
     last = max(
@@ -117,8 +125,11 @@ def _is_blind_branch(branch: Sequence_) -> bool:
 
 
 def _is_wildcard(items: list[tuple[Node, bool]]) -> bool:
-    """Say whether these match any rest of the text and keep nothing of it: `.*`, `.*$`, nothing."""
-    if items and not items[0][1] and items[0][0] == Repeat(AnyChar(), 0, None):
+    """Say whether these match any rest of the text and keep nothing of it: `.*`, `.*$`, nothing.
+
+    `.+` does too: the text of a number is never empty.
+    """
+    if items and not items[0][1] and items[0][0] in _ANY_REST:
         items = items[1:]
         if items and items[0] == (Anchor("$", is_end=True), False):
             items = items[1:]
@@ -134,12 +145,15 @@ def _text(item: tuple[Node, bool]) -> str:
     return item[0].text if isinstance(item[0], Char) else ""
 
 
-def _flat(branch: Sequence_, *, captured: bool) -> list[tuple[Node, bool]]:
-    """Return the nodes of a branch with plain brackets taken away, each with `is it captured`."""
+def _flat(
+    branch: Sequence_, used: frozenset[int] | None, *, captured: bool
+) -> list[tuple[Node, bool]]:
+    """Return the nodes of a branch with plain brackets taken away, each with `is it asked for`."""
     found: list[tuple[Node, bool]] = []
     for node in branch:
         if isinstance(node, Group) and len(node.branches) == 1 and node.opener != "(?>":
-            found += _flat(node.branches[0], captured=captured or node.is_capturing)
+            is_used = node.number > 0 and (used is None or node.number in used)
+            found += _flat(node.branches[0], used, captured=captured or is_used)
         else:
             found.append((node, captured))
     return found

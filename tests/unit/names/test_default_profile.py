@@ -19,7 +19,11 @@ class Given:
         rules = load_rules([profile])
         self.table = SeriesTable()
         self.assignment = Assignment(rules, TargetSeries(self.table, {}))
-        covered = [k for k in beans if rules.sets[0].covers(k.bean.domain, k.bean.properties)]
+        covered = [
+            k
+            for k in beans
+            if any(each.covers(k.bean.domain, k.bean.properties) for each in rules.sets)
+        ]
         plans = [self.assignment.plan(k.bean, k.slots, k.values) for k in covered]
         program = self.assignment.program(plans)
         values = program.values([k.values for k in covered])

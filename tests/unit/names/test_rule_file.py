@@ -57,7 +57,7 @@ def test_every_mistake_has_a_line_a_column_and_what_to_do(text, says):
 
 def test_all_problems_of_a_file_are_told_at_once():
     with pytest.raises(ProblemsFound) as caught:
-        parse_rule_file("x: 1\nrules:\n- {pattern: '(', name: a}\n- {nam: b}\n", "f")
+        parse_rule_file("rule: 1\nrules:\n- {pattern: '(', name: a}\n- {nam: b}\n", "f")
     assert len(caught.value.problems) == 3
 
 
@@ -69,6 +69,20 @@ def test_keys_of_the_exporters_own_connection_are_noted_and_not_used():
         "hostPort", "ssl", "httpServer", "startDelaySeconds",
     ]  # fmt: skip
     assert rules.notes[1].startswith("rules.yaml:2:1: ")
+
+
+def test_keys_that_nobody_knows_are_noted_as_the_exporter_passes_over_them():
+    rules = rule_set("cacheRules: true\nvendor: x\nrules: [{pattern: a, comment: b}]\n")
+    assert len(rules.notes) == 3
+    assert rules.notes[1] == "rules.yaml:2:1: vendor is not used: it is no key of jmx_exporter"
+
+
+def test_the_names_of_the_jvm_come_with_every_list_unless_all_files_leave_the_jvm_out(tmp_path):
+    (tmp_path / "no.yaml").write_text("excludeJvmMetrics: true\n")
+    (tmp_path / "all.yaml").write_text("{}\n")
+    assert [each.file for each in load_rules(["cfk"]).sets] == ["cfk", "jvm"]
+    assert len(load_rules(["no.yaml"], tmp_path).sets) == 1
+    assert len(load_rules(["no.yaml", "all.yaml"], tmp_path).sets) == 3
 
 
 def test_a_type_that_is_none_is_untyped_as_in_the_exporter_and_noted():
@@ -98,7 +112,7 @@ def test_rules_are_loaded_from_profiles_and_files(tmp_path):
     (tmp_path / "own.yml").write_text("includeObjectNames: ['a:*']\nrules: []\n")
     (tmp_path / "all.yaml").write_text("{}")
     rules = load_rules(["default", "own.yml"], tmp_path)
-    assert [each.file for each in rules.sets] == ["default", str(tmp_path / "own.yml")]
+    assert [each.file for each in rules.sets] == ["default", str(tmp_path / "own.yml"), "jvm"]
     assert "a:*" in rules.patterns
     assert load_rules([str(tmp_path / "all.yaml"), "default"]).patterns == ("*:*",)
 
