@@ -173,13 +173,15 @@ class Cursor:
     def _begin(self, frame: Frame, got: _Gathered) -> None:
         """Take the first frame of a reader without a mark: what came before isn't its own.
 
-        Written down at once: of what is dropped before it is delivered, each round is missed.
+        Written down at once: of what is dropped before it is delivered, each round is missed. But
+        damage is only told with the batch, and has to be met again if that is never delivered.
         """
         lineage, at_ms = frame.lineage, frame.at[0].wall_ms or 0
         self._mark = Mark(lineage.line, lineage.epoch, frame.first_seq - 1, at_ms)
         if self._damaged:
             got.note(Gap(0, 0, at_ms, at_ms, GapReason.SPOOL_DAMAGED))
-        self._save(Position(self._segment, self._offset, Marks({self._stream: self._mark})))
+        else:
+            self._save(Position(self._segment, self._offset, Marks({self._stream: self._mark})))
 
     def _save(self, position: Position) -> None:
         self._committed = position

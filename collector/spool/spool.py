@@ -33,6 +33,7 @@ SPOOL_FORMAT = 1
 TIERS = ("vital", "standard", "detail")
 """Highest first: what is dropped last. A tier's place is its partition in the topic."""
 
+_LEAST_SEGMENT_BYTES = 64 << 10
 _LEAST_FREE_BYTES = 1 << 30
 _LEAST_FREE_SHARE = 0.05
 
@@ -80,7 +81,7 @@ class Spool:
         """
         self.path = path
         self._limits = limits
-        self._segment_bytes = max(64 << 10, min(SEGMENT_BYTES, limits.max_bytes // 8))
+        self._segment_bytes = max(_LEAST_SEGMENT_BYTES, min(SEGMENT_BYTES, limits.max_bytes // 8))
         self._dropped = 0
         self._stopped_at: int | None = None  # what the chains took when the disk was nearly full
         try:
