@@ -23,6 +23,7 @@ from tests.demo.story import Story
 from tests.lab.parts import SetupError
 from tests.lab.process import StartError
 from tests.lab.prometheus import QueryError
+from tests.lab.traffic import GROUPS
 
 HOLDS, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -54,8 +55,13 @@ def main() -> int:
 def play(directory: Path, screen: Screen, *, keep: bool) -> int:
     began = time.monotonic()
     screen.say("EdgeVitals: a link is cut, a collector is killed, and nothing is lost", BOLD)
+    screen.say("starting Kafka, its traffic and Prometheus")
     with Stage(directory) as stage:
-        screen.say(f"Kafka with traffic and Prometheus are up, {time.monotonic() - began:.0f} s")
+        traffic = f"topics {' and '.join(stage.traffic.topics)}, {len(GROUPS)} consumer groups"
+        screen.say(f"    edge      Kafka at {stage.broker.bootstrap}: {traffic}")
+        screen.say(f"    centre    Prometheus at {stage.centre.url}")
+        screen.say(f"    link      a proxy between them at {stage.link.address}")
+        screen.say(f"    up after {time.monotonic() - began:.0f} s")
         centre = Centre(stage.centre, since=time.time())
         story = Story(stage, centre, screen)
         verdicts = judge(stage, centre, story.tell())
