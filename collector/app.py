@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from collector import clock
-from collector.admin import Admin
+from collector.admin.client import Admin
 from collector.config import Config, SinkConfig, TierName
 from collector.credentials import Secret, kafka_properties
 from collector.dictionary import Stream

@@ -12,8 +12,8 @@ import re
 import time
 from collections.abc import Sequence
 
-from collector.admin import Admin, Snapshot, hint
-from collector.admin_wire import Failure
+from collector.admin.client import Admin, Snapshot, hint
+from collector.admin.wire import Failure
 from collector.errors import ConfigError, SourceError
 from collector.series import Family, Kind, TargetSeries
 from collector.target import Reading

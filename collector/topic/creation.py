@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from threading import Event
 
-from collector.admin import Admin, hint
-from collector.admin_wire import Failure
+from collector.admin.client import Admin, hint
+from collector.admin.wire import Failure
 from collector.errors import Retry
 
 PARTITIONS = 3  # a tier each: vital 0, standard 1, detail 2

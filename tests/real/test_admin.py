@@ -24,8 +24,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from collector.admin import COMMAND, Admin, Snapshot
-from collector.admin_wire import (
+from collector.admin.client import COMMAND, Admin, Snapshot
+from collector.admin.wire import (
     Failure,
     Hello,
     ListBrokers,
@@ -41,7 +41,7 @@ MAX_PSS = 32 << 20
 
 PARENT = """
 import sys, threading, time
-from collector.admin import Admin
+from collector.admin.client import Admin
 admin = Admin({"bootstrap.servers": sys.argv[1]})
 ask = lambda: admin.brokers(time.monotonic() + 60)
 threading.Thread(target=ask, daemon=True).start()

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from collector.admin import Admin
+from collector.admin.client import Admin
 from collector.errors import SourceError
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.kafka import KafkaSource

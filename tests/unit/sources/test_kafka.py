@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from collector import admin as admin_module
-from collector.admin import Admin
-from collector.admin_wire import (
+from collector.admin import client as admin_module
+from collector.admin.client import Admin
+from collector.admin.wire import (
     Answer,
     Broker,
     Cluster,
@@ -29,7 +29,7 @@ from collector.admin_wire import (
 from collector.errors import ConfigError, SourceError
 from collector.series import Kind, SeriesTable, TargetSeries
 from collector.sources.kafka import MOST_REPEATS, KafkaSource
-from tests.unit.scripted_admin import Turn, scripted
+from tests.unit.admin.scripted import Turn, scripted
 
 Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

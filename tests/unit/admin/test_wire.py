@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.admin_wire import (
+from collector.admin.wire import (
     MAX_MESSAGE,
     Answer,
     Broker,

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from collector.admin_wire import (
+from collector.admin.wire import (
     Answer,
     Done,
     Hello,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from collector import admin as admin_module
-from collector.admin import Admin, Snapshot, hint
-from collector.admin_wire import (
+from collector.admin import client as admin_module
+from collector.admin.client import Admin, Snapshot, hint
+from collector.admin.wire import (
     Answer,
     Broker,
     Cluster,
@@ -30,7 +30,7 @@ from collector.admin_wire import (
     Topics,
     encode,
 )
-from tests.unit.scripted_admin import DEAF, HANG, SHOUT, Turn, scripted
+from tests.unit.admin.scripted import DEAF, HANG, SHOUT, Turn, scripted
 
 CLUSTER = Cluster("cluster", [Broker(1, "broker", 9092)])
 TOPICS: list[Answer] = [
@@ -178,7 +178,7 @@ def test_a_child_that_hangs_is_given_up_and_replaced(start):
 def test_a_child_that_never_listens_holds_up_nobody(start):
     """More than a pipe holds, as certificates in the properties may be."""
     admin = start([Turn(b"", DEAF)], [WHOLE], properties={"ssl.ca.pem": "x" * 300_000})
-    found = snapshot(admin, seconds=0.3)
+    found = snapshot(admin, seconds=1.0)
     assert found.failure is not None
     assert found.failure.code == "ADMIN_LATE"
     assert snapshot(admin).failure is None

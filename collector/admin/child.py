@@ -6,7 +6,7 @@ restart too (librdkafka #5040, #4605, #5397). A client that is kept is worse: ne
 a coordinator ended it, and after a move of a leader it asks the old one for ever (#4620). So there
 is a client a request, dropped after it, and group calls come last, when all else is already told.
 
-    python -m collector.admin_child      speaks `collector.admin_wire` on stdin and stdout
+    python -m collector.admin.child      speaks `collector.admin.wire` on stdin and stdout
 
 It ends when its stdin closes or its parent dies.
 """
@@ -23,8 +23,8 @@ from typing import BinaryIO
 
 from confluent_kafka import KafkaException
 
-from collector.admin_cycle import Cycle
-from collector.admin_wire import (
+from collector.admin.cycle import Cycle
+from collector.admin.wire import (
     LENGTH_BYTES,
     Answer,
     Done,

@@ -22,7 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented,
     OffsetSpec,
 )
 
-from collector.admin_wire import (
+from collector.admin.wire import (
     Answer,
     Broker,
     Cluster,

@@ -1,4 +1,4 @@
-"""Kafka's admin calls, made in a process that may die: `collector.admin_child`.
+"""Kafka's admin calls, made in a process that may die: `collector.admin.child`.
 
 An AdminClient in this process would end it (why: there). So there is none, not even once at the
 start. What comes back is data, failures too; nothing is raised. A failure of the child is told
@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import TypeVar
 
-from collector.admin_process import AdminProcess, Died, Late
-from collector.admin_wire import (
+from collector.admin.process import AdminProcess, Died, Late
+from collector.admin.wire import (
     Answer,
     Broker,
     Cluster,
@@ -47,7 +47,7 @@ CHILD_ENDS_EARLIER = 0.25
 
 T = TypeVar("T")
 
-COMMAND = (sys.executable, "-P", "-m", "collector.admin_child")
+COMMAND = (sys.executable, "-P", "-m", "collector.admin.child")
 
 
 @dataclass(slots=True)
