@@ -8,7 +8,7 @@ and the marks say by round what behind that offset is done with already.
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
+from bisect import bisect, bisect_right
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,7 +21,9 @@ from collector.pump import Appetite, Batch, most_rounds
 from collector.topic.record import Labelled
 
 MAX_ORPHANS = 1000
-MAX_DICTIONARIES = 4096
+KEPT_DICTIONARIES = 2
+"""Of a stream, and those that its frames in hand need: each may take some MiB, and a stream gets a
+new one with each new series."""
 
 
 class Record(NamedTuple):
@@ -56,6 +58,14 @@ class _InHand(NamedTuple):
     dictionary: Dictionary
 
 
+class _Orphan(NamedTuple):
+    """A frame whose dictionary we don't have; `stream` is what its headers say."""
+
+    offset: int
+    frame: Frame
+    stream: Stream | None
+
+
 class _Lane:
     """One stream's frames that are read and not yet delivered."""
 
@@ -65,7 +75,13 @@ class _Lane:
         self.rounds = 0
         self.since = now
         self.held_at: int | None = None
-        self.dictionary: int | None = None
+        self.dictionary: int | None = None  # of the last batch
+        self.dictionaries: list[int] = []  # those that are kept, the one seen last at the end
+
+    def in_use(self) -> set[int]:
+        """The dictionaries that a reader in our place would need."""
+        used = {it.dictionary.id for it in self.frames}
+        return used if self.dictionary is None else used | {self.dictionary}
 
 
 class PartitionState:
@@ -81,13 +97,14 @@ class PartitionState:
         self.partition = partition
         self._committed = committed  # records before it are delivered: only dictionaries count
         self._next = committed
+        self._oldest_dictionary = marks.dictionary_offset  # until we know better
         self._clock = clock
         self._lanes: dict[int, _Lane] = {
             stream: _Lane(mark, clock()) for stream, mark in marks.of.items()
         }
         self._dictionaries: dict[int, Dictionary] = {}
         self._copies: dict[int, list[int]] = {}  # offsets of each dictionary's copies
-        self._orphans: dict[int, list[tuple[int, Frame]]] = {}
+        self._orphans: dict[int, list[_Orphan]] = {}  # by dictionary
         self._delivered: dict[int, Mark] = dict(marks.of)
         self._undelivered: dict[int, int] = {}  # batches handed out: stream -> first offset
         self.missing: set[int] = set()  # dictionaries that frames need and nobody has seen
@@ -106,7 +123,7 @@ class PartitionState:
         elif isinstance(body, Frame) and record.offset >= self._committed:
             dictionary = self._dictionaries.get(body.dictionary_id)
             if dictionary is None:
-                self._keep_orphan(record.offset, body)
+                self._keep_orphan(_Orphan(record.offset, body, record.labels.stream))
             else:
                 self._put(record.offset, body, dictionary)
         elif not isinstance(body, Frame):
@@ -137,14 +154,14 @@ class PartitionState:
         waiting = [lane.frames[0].offset for lane in self._lanes.values() if lane.frames]
         waiting += self._undelivered.values()
         waiting += [lane.held_at for lane in self._lanes.values() if lane.held_at is not None]
-        waiting += [orphans[0][0] for orphans in self._orphans.values()]
+        waiting += [orphans[0].offset for orphans in self._orphans.values()]
         offset = min(waiting, default=self._next)
         needed = []
-        for lane in self._lanes.values():
-            copies = self._copies.get(lane.dictionary or 0)
-            if copies and (place := bisect_right(copies, offset)):
+        for dictionary in {known for lane in self._lanes.values() for known in lane.in_use()}:
+            copies = self._copies.get(dictionary, [])
+            if place := bisect_right(copies, offset):
                 needed.append(copies[place - 1])
-        return offset, Marks(self._delivered, min(needed, default=None))
+        return offset, Marks(self._delivered, min(needed, default=self._oldest_dictionary))
 
     def mark(self, stream: int) -> Mark | None:
         """What is delivered of a stream."""
@@ -157,42 +174,50 @@ class PartitionState:
             copies.append(offset)
             copies.sort()
         self.missing.discard(dictionary.id)
-        for orphan_offset, frame in self._orphans.pop(dictionary.id, ()):
-            self._put(orphan_offset, frame, known)
-        if len(self._dictionaries) > MAX_DICTIONARIES:
-            self._forget_dictionaries()
+        for orphan in self._orphans.pop(dictionary.id, ()):
+            self._put(orphan.offset, orphan.frame, known)
+        self._forget_dictionaries(self._lane(dictionary.stream.key), dictionary.id)
 
-    def _forget_dictionaries(self) -> None:
-        used = {lane.dictionary for lane in self._lanes.values()}
-        used |= {it.dictionary.id for lane in self._lanes.values() for it in lane.frames}
-        for unused in [known for known in self._dictionaries if known not in used]:
-            del self._dictionaries[unused]
-            self._copies.pop(unused, None)
+    def _forget_dictionaries(self, lane: _Lane, newest: int) -> None:
+        lane.dictionaries = [*(one for one in lane.dictionaries if one != newest), newest]
+        in_use = lane.in_use()
+        for old in lane.dictionaries[:-KEPT_DICTIONARIES]:
+            if old not in in_use:
+                lane.dictionaries.remove(old)
+                del self._dictionaries[old], self._copies[old]
 
-    def _keep_orphan(self, offset: int, frame: Frame) -> None:
-        self.missing.add(frame.dictionary_id)
-        orphans = self._orphans.setdefault(frame.dictionary_id, [])
-        orphans.append((offset, frame))
+    def _keep_orphan(self, orphan: _Orphan) -> None:
+        dictionary = orphan.frame.dictionary_id
+        self.missing.add(dictionary)
+        self._orphans.setdefault(dictionary, []).append(orphan)
         if sum(map(len, self._orphans.values())) > MAX_ORPHANS:
             # Their seqs will be missing: a gap, and said so.
-            oldest = min(self._orphans, key=lambda known: self._orphans[known][0][0])
+            oldest = min(self._orphans, key=lambda known: self._orphans[known][0].offset)
             self._orphans[oldest].pop(0)
             if not self._orphans[oldest]:
                 del self._orphans[oldest]
 
     def _put(self, offset: int, frame: Frame, dictionary: Dictionary) -> None:
-        lane = self._lanes.setdefault(dictionary.stream.key, _Lane(None, self._clock()))
-        if lane.held_at is not None:
+        lane = self._lane(dictionary.stream.key)
+        if lane.held_at is not None and offset > lane.held_at:
             return  # behind a record that a newer version must read: it is read again then
         if not lane.frames:
             lane.since = self._clock()
-        lane.frames.append(_InHand(offset, frame, dictionary))
+        # A frame that waited for its dictionary goes before those that came meanwhile.
+        place = bisect(lane.frames, offset, key=lambda it: it.offset)
+        lane.frames.insert(place, _InHand(offset, frame, dictionary))
         lane.rounds += len(frame.at)
 
     def _hold(self, stream: Stream, offset: int) -> None:
-        lane = self._lanes.setdefault(stream.key, _Lane(None, self._clock()))
+        lane = self._lane(stream.key)
         if lane.held_at is None:
             lane.held_at = offset
+
+    def _lane(self, stream: int) -> _Lane:
+        lane = self._lanes.get(stream)
+        if lane is None:
+            lane = self._lanes[stream] = _Lane(None, self._clock())
+        return lane
 
     def _gather(self, stream: int, lane: _Lane, appetite: Appetite) -> Batch | None:
         dictionary = lane.frames[0].dictionary
@@ -206,7 +231,7 @@ class PartitionState:
         frames: list[Frame] = []
         gaps: list[Gap] = []
         rounds = closed = repeated = 0
-        mark = lane.mark
+        mark = lane.mark or self._mark_before_orphans(lane.frames[0])
         while lane.frames and lane.frames[0].dictionary.id == dictionary.id and rounds < most:
             last, frame, _ = lane.frames.popleft()
             lane.rounds -= len(frame.at)
@@ -224,6 +249,25 @@ class PartitionState:
         self._undelivered[stream] = first
         met = Met(tuple(gaps), closed, repeated)
         return Batch(dictionary, tuple(frames), TopicEnd(self.partition, stream, mark, last, met))
+
+    def _mark_before_orphans(self, first: _InHand) -> Mark | None:
+        """Where a reader without a mark begins when it has met frames that it can't read yet.
+
+        They are missing then, and known when they come after all. Else they would be repeats.
+        """
+        line, stream = first.frame.lineage.line, first.dictionary.stream
+        earlier = [
+            orphan.frame
+            for orphans in self._orphans.values()
+            for orphan in orphans
+            if orphan.stream == stream
+            and orphan.frame.lineage.line == line
+            and orphan.frame.first_seq < first.frame.first_seq
+        ]
+        if not earlier:
+            return None
+        oldest = min(earlier, key=lambda frame: frame.first_seq)
+        return Mark(line, oldest.lineage.epoch, oldest.first_seq - 1, oldest.at[0].wall_ms or 0)
 
     def _reason(self) -> GapReason:
         return GapReason.DICTIONARY if self._orphans else GapReason.TOPIC_LOST

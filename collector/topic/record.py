@@ -18,6 +18,8 @@ from typing import NamedTuple
 from collector.dictionary import Dictionary, Stream
 from collector.frame import FORMAT, Frame
 
+_MOST_DIGITS = 9
+
 Header = tuple[str, str | bytes | None]
 
 
@@ -53,8 +55,9 @@ def read_headers(headers: Iterable[tuple[str, bytes | None]] | None) -> Labelled
     found = {name: value or b"" for name, value in headers or ()}
     parts = found.get("stream", b"").decode(errors="replace").split("/")
     version = found.get("min_reader", b"")
+    is_number = version.isdigit() and len(version) <= _MOST_DIGITS
     return Labelled(
-        Stream(*parts) if len(parts) == 3 else None, int(version) if version.isdigit() else FORMAT
+        Stream(*parts) if len(parts) == 3 else None, int(version) if is_number else FORMAT
     )
 
 
