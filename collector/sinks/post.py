@@ -67,8 +67,8 @@ class Exchange(NamedTuple):
 class Post:
     """Posts bodies to one address, one after the other, over one connection that is kept.
 
-    `token` is asked before each request, so that a new one is used at once. `ca_file` is read at
-    each connection, None means the system's. Belongs to one thread.
+    `token` is asked before each request, so that a new one is used at once. `ca_file` (None: the
+    system's authorities) is read again when TLS fails. Belongs to one thread.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class Post:
         self._on_exchange = on_exchange
         self._deadline_s = deadline_s
         self._connection: HTTPConnection | None = None
+        self._trust: ssl.SSLContext | None = None
 
     def send(self, body: bytes) -> Reply:
         """Post a body and return the reply, whatever it says.
@@ -160,24 +161,29 @@ class Post:
             return self._connection
         self.close()
         try:
-            if self._is_tls:
-                connection: HTTPConnection = HTTPSConnection(
-                    self._host,
-                    self._port,
-                    timeout=CONNECT_S,
-                    socket_options=_KEEP_ALIVE,
-                    ssl_context=ssl.create_default_context(cafile=self._ca_file),
-                )
-            else:
-                connection = HTTPConnection(
-                    self._host, self._port, timeout=CONNECT_S, socket_options=_KEEP_ALIVE
-                )
-            self._connection = connection
-            connection.connect()
+            self._connection = self._new_connection()
+            self._connection.connect()
         except _BROKEN as error:
+            if isinstance(error, ssl.SSLError):
+                self._trust = None
             words = f"{self.where} can't be reached: {_words(error)}"
             raise Retry(words, _hint(error), reached=False) from error
-        return connection
+        return self._connection
+
+    def _new_connection(self) -> HTTPConnection:
+        if not self._is_tls:
+            return HTTPConnection(
+                self._host, self._port, timeout=CONNECT_S, socket_options=_KEEP_ALIVE
+            )
+        if self._trust is None:  # kept: reading the system's authorities costs 50 ms
+            self._trust = ssl.create_default_context(cafile=self._ca_file)
+        return HTTPSConnection(
+            self._host,
+            self._port,
+            timeout=CONNECT_S,
+            socket_options=_KEEP_ALIVE,
+            ssl_context=self._trust,
+        )
 
     def _exchange(
         self, connection: HTTPConnection, body: bytes, headers: Mapping[str, str]

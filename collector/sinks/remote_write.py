@@ -17,8 +17,8 @@ from typing import NamedTuple
 import cramjam
 
 from collector.columns import Row
-from collector.errors import FormatError, Rejected, Retry
-from collector.pump import Batch
+from collector.errors import Rejected, Retry
+from collector.pump import MOST_CELLS, Batch
 from collector.sinks.body import metadata_request, write_request
 from collector.sinks.labels import EncodedLabels, LabelCache
 from collector.sinks.metadata import Announcements
@@ -68,10 +68,13 @@ class RemoteWrite:
         self._order = Order()
         self._announcements = Announcements()
         self._attempts: dict[int, _Attempt] = {}  # undelivered batches, by stream
-        self._most_cells: int | None = None  # of a request; None: as many as a batch has
+        self._most_cells = MOST_CELLS  # of a request; less once the receiver said 413
 
     def send(self, batch: Batch) -> None:
-        """Return when the receiver has the batch; else raise Retry or Rejected."""
+        """Return when the receiver has the batch; else raise Retry or Rejected.
+
+        Raises FormatError when a frame can't be decoded.
+        """
         self._order.check(batch)
         stream = batch.dictionary.stream
         cells = _cells(batch, self._labels)
@@ -136,9 +139,9 @@ class RemoteWrite:
         """Say what the next request is made of: as much as it may be."""
         first, series = attempt.round, attempt.series
         size = len(cells.labels.encoded)
-        most = size * len(cells.at_ms) if self._most_cells is None else self._most_cells
+        most = self._most_cells
         if attempt.is_ambiguous or series or most < 2 * size:
-            return _Piece(first, first + 1, series, min(size, series + max(1, most)))
+            return _Piece(first, first + 1, series, min(size, series + most))
         end = next(end for end in cells.runs if end > first)
         return _Piece(first, min(end, first + most // size), 0, size)
 
@@ -231,10 +234,7 @@ def _half(cells: int, why: TooLarge) -> int:
 def _cells(batch: Batch, labels: LabelCache) -> _Cells:
     rows: list[Row[float]] = []
     at_ms: list[int] = []
-    try:
-        for frame in batch.frames:
-            rows += frame.rows(batch.dictionary)
-            at_ms += [at.wall_ms for at in frame.at if at.wall_ms is not None]
-    except FormatError as error:
-        raise Rejected(f"a frame can't be decoded: {error}", reason="format") from error
+    for frame in batch.frames:
+        rows += frame.rows(batch.dictionary)
+        at_ms += [at.wall_ms for at in frame.at if at.wall_ms is not None]
     return _Cells(labels.of(batch.dictionary), at_ms, rows, runs(at_ms))

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -245,53 +246,67 @@ def test_what_is_no_url_to_post_to_is_refused_at_once(url):
     assert "u:p" not in str(caught.value)
 
 
-@pytest.fixture
-def certificate(tmp_path) -> tuple[Path, Path]:
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+class Certificate(NamedTuple):
+    file: Path
+    server: ssl.SSLContext
+
+
+def certificate(directory: Path) -> Certificate:
+    """One that is its own authority, for 127.0.0.1."""
+    directory.mkdir()
+    key, file = directory / "key.pem", directory / "cert.pem"
     subprocess.run(
         [
             *(need("openssl", "openssl"), "req", "-x509", "-newkey", "ec"),
-            *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert),
+            *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", file),
             *("-days", "2", "-subj", "/CN=peer", "-addext", "subjectAltName=IP:127.0.0.1"),
         ],
         check=True,
         capture_output=True,
     )
-    return key, cert
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file, key)
+    return Certificate(file, server)
 
 
-def test_tls_with_an_authority_of_ones_own(certificate):
-    key, cert = certificate
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    with posting(OK, tls=context, ca_file=str(cert)) as (peer, post):
+def test_tls_with_an_authority_of_ones_own(tmp_path):
+    one = certificate(tmp_path / "one")
+    with posting(OK, tls=one.server, ca_file=str(one.file)) as (peer, post):
         assert post.send(b"one").status == 204
         assert post.send(b"two").status == 204
     assert [seen.connection for seen in peer.seen] == [1, 1]
 
 
-def test_f21_a_reply_that_drips_over_tls_ends_at_the_deadline(certificate):
-    key, cert = certificate
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
+def test_f21_a_reply_that_drips_over_tls_ends_at_the_deadline(tmp_path):
+    one = certificate(tmp_path / "one")
     slow = drip(b"HTTP/1.1 200 OK\r\nA: ")
     with (
-        posting(slow, tls=context, ca_file=str(cert), deadline_s=SHORT) as (_, post),
+        posting(slow, tls=one.server, ca_file=str(one.file), deadline_s=SHORT) as (_, post),
         pytest.raises(Ambiguous, match="within"),
     ):
         post.send(b"")
 
 
-def test_f32_a_certificate_that_is_not_trusted_fails_closed(certificate):
-    key, cert = certificate
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    with posting(OK, tls=context) as (peer, post), pytest.raises(Retry) as caught:
+def test_f32_a_certificate_that_is_not_trusted_fails_closed_until_it_is(tmp_path):
+    one, other = certificate(tmp_path / "one"), certificate(tmp_path / "other")
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(other.file.read_bytes())
+    with posting(OK, tls=one.server, ca_file=str(trusted)) as (peer, post):
+        with pytest.raises(Retry, match="not trusted") as caught:
+            post.send(b"")
+        assert not caught.value.reached
+        assert "ca_file" in caught.value.hint
+        assert not peer.seen
+        trusted.write_bytes(one.file.read_bytes())
+        assert post.send(b"").status == 204
+
+
+def test_a_missing_ca_file_is_said(tmp_path):
+    url = f"https://127.0.0.1:{free_port()}/"
+    post = Post(url, {}, ca_file=str(tmp_path / "none.pem"))
+    with pytest.raises(Retry, match="No such file or directory") as caught:
         post.send(b"")
-    assert "not trusted" in str(caught.value)
-    assert not caught.value.reached
     assert "ca_file" in caught.value.hint
-    assert not peer.seen
 
 
 def test_https_to_a_port_that_speaks_http_says_so():
