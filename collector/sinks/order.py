@@ -58,8 +58,8 @@ class Order:
                     continue
                 if newest_ms is not None and at.wall_ms <= newest_ms:
                     raise Rejected(
-                        f"round {seq} of {'/'.join(batch.dictionary.stream)} is {newest_ms} ms "
-                        f"or older, which came before it: {at.wall_ms} ms",
+                        f"round {seq} of {'/'.join(batch.dictionary.stream)} has the time "
+                        f"{at.wall_ms} ms, and one of {newest_ms} ms went before it",
                         "did the clock go back, or do two collectors write this stream?",
                         reason="order",
                     )

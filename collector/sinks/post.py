@@ -191,7 +191,9 @@ class Post:
         is_reusable = True
         try:
             connection.request("POST", self._target, body, headers)
-        except ConnectionError:
+        except TimeoutError:
+            raise
+        except OSError:
             # Who refuses early (413) closes while we are still sending: the answer may be there.
             is_reusable = False
         # http.client's, which is below urllib3's and reads no more of a body than it is asked for.

@@ -277,6 +277,13 @@ def test_tls_with_an_authority_of_ones_own(tmp_path):
     assert [seen.connection for seen in peer.seen] == [1, 1]
 
 
+def test_f25_an_answer_that_comes_before_the_body_is_sent_is_read_over_tls_too(tmp_path):
+    one = certificate(tmp_path / "one")
+    with posting(Early(answer(413)), OK, tls=one.server, ca_file=str(one.file)) as (_, post):
+        assert post.send(b"x" * (16 << 20)).status == 413
+        assert post.send(b"less").status == 204
+
+
 def test_f21_a_reply_that_drips_over_tls_ends_at_the_deadline(tmp_path):
     one = certificate(tmp_path / "one")
     slow = drip(b"HTTP/1.1 200 OK\r\nA: ")
