@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import logging
+import shutil
+import struct
+from itertools import count
+from threading import Event
+from types import SimpleNamespace
+
+import pytest
+
+from collector import clock
+from collector.columns import NO_SAMPLE, STALE
+from collector.frame import Instant
+from collector.spool.spool import Last
+from tests.unit.site import INTERVAL_S, START_MS, TIER, Site, tick
+
+SEQ, UP, TEMPERATURE = "edgevitals_round_seq{edgevitals}", "up{kafka}", "temperature{kafka}"
+INFO = "edgevitals_epoch_info{edgevitals}"
+
+
+def bits(value):
+    return struct.unpack("<Q", struct.pack("<d", value))[0]
+
+
+@pytest.fixture
+def site(tmp_path):
+    with Site(tmp_path / "spool") as one:
+        yield one
+
+
+def seqs(site):
+    return [struct.unpack("<d", struct.pack("<Q", one[SEQ]))[0] for one in site.on_disk()]
+
+
+def test_a_round_is_on_disk_when_it_is_taken(site):
+    site.take(0)
+    site.source.value = 2.5
+    site.take(15)
+    assert [(one["at"], one[UP], one[TEMPERATURE]) for one in site.on_disk()] == [
+        (START_MS, bits(1), bits(1)),
+        (START_MS + 15_000, bits(1), bits(2.5)),
+    ]
+    assert seqs(site) == [1, 2]
+    assert site.rounds.latest is not None
+    assert site.rounds.latest.seq == 2
+    assert site.missed() == {}
+
+
+def test_every_round_names_its_epoch_and_the_one_before(tmp_path):
+    epochs = []
+    for start in (0, 100):
+        with Site(tmp_path / "spool") as site:
+            site.take(start)
+            assert site.rounds.latest is not None
+            labels = [
+                dict(series.labels)
+                for series, value in site.rounds.latest.samples()
+                if series.name == "edgevitals_epoch_info" and value == 1
+            ]
+            epochs += [(one["epoch"], one.get("previous_epoch"), one["tier"]) for one in labels]
+            assert site.rounds.latest.seq == len(epochs)
+    (first, before_first, tier), (_, before_second, _) = epochs
+    assert (before_first, before_second, tier) == (None, first, TIER)
+
+
+def test_a_target_that_fails_is_up_0_and_its_series_end(site):
+    site.take(0)
+    site.source.value = None
+    site.take(15)
+    site.take(30)
+    site.source.value = 3.0
+    site.take(45)
+    rounds = site.on_disk()
+    assert [one[UP] for one in rounds] == [bits(1), bits(0), bits(0), bits(1)]
+    assert [one[TEMPERATURE] for one in rounds] == [bits(1), STALE, NO_SAMPLE, bits(3)]
+
+
+@pytest.mark.parametrize("back_s", [0, 1, 3600 * 24 * 365])
+def test_a_clock_that_went_back_makes_no_round_until_it_has_caught_up(site, back_s):
+    site.take(100)
+    site.take(115)
+    site.take(115 - back_s)
+    assert seqs(site) == [1, 2]
+    assert site.missed() == {"clock": 1}
+    site.take(130)
+    assert seqs(site) == [1, 2, 3]
+    assert site.missed() == {"clock": 1}
+
+
+def test_no_round_is_older_than_the_last_one_before_the_restart(tmp_path):
+    with Site(tmp_path / "spool") as site:
+        site.take(100)
+    with Site(tmp_path / "spool") as site:
+        site.take(90)
+        site.take(105)
+        assert site.missed()["clock"] == 1
+        assert seqs(site) == [1, 2]
+
+
+def test_a_round_that_the_disk_does_not_take_is_missed_and_the_line_goes_on(site, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    folder = tmp_path / "spool" / TIER
+    shutil.rmtree(folder)
+    site.take(0)
+    site.take(15)
+    assert site.missed() == {"disk": 2}
+    assert site.rounds.disk_error is not None
+    assert site.rounds.disk_error.startswith(f"{folder} does not take the round: No such file")
+    assert site.rounds.latest is not None, "/metrics shows it all the same"
+    assert site.rounds.latest.seq == 2
+    folder.mkdir()
+    site.take(30)
+    assert site.rounds.disk_error is None
+    assert seqs(site) == [3], "the seqs of the lost rounds are never used again"
+    assert [record.levelname for record in caplog.records if record.name == "collector.rounds"] == [
+        "ERROR",
+        "INFO",
+    ], "one line a minute"
+
+
+def test_segments_that_make_way_are_counted(tmp_path):
+    with Site(tmp_path / "spool", max_bytes=1) as site:
+        site.source.is_noisy = True
+        for i in range(30):
+            site.take(i)
+        kept = sorted((tmp_path / "spool" / TIER).iterdir())
+        dropped = site.telemetry.values()["edgevitals_spool_dropped_segments_total", ()]
+        assert dropped >= 2
+        assert site.missed() == {}
+        assert len(kept) <= 2
+
+
+def test_an_old_segment_that_can_not_be_removed_costs_a_round_and_no_more(tmp_path):
+    folder = tmp_path / "spool" / TIER
+    with Site(tmp_path / "spool", max_bytes=1) as site:
+        site.source.is_noisy = True
+        site.take(0)
+        (first,) = folder.iterdir()
+        first.unlink()
+        first.mkdir()  # what unlink() refuses
+        after_s = 1
+        while not site.missed():
+            site.take(after_s)
+            after_s += 1
+        assert site.missed() == {"disk": 1}
+        assert str(site.rounds.disk_error).startswith("an old segment in")
+        first.rmdir()
+        site.take(after_s)
+        assert site.rounds.disk_error is None
+
+
+# The room
+
+
+def ticking(monkeypatch, *ticks):
+    monkeypatch.setattr(clock, "ticks", lambda interval, stop: iter(ticks))
+
+
+def ends_at(monkeypatch, after_s):
+    ms = int(after_s * 1000)
+    monkeypatch.setattr(clock, "now", lambda: Instant(START_MS + ms, ms))
+
+
+def test_the_last_round_ends_all_series_but_its_own_number(site, monkeypatch):
+    ticking(monkeypatch, tick(0), tick(15))
+    ends_at(monkeypatch, 17)
+    site.rounds.run(Event())
+    last = site.on_disk()[-1]
+    assert last.pop("at") == START_MS + 17_000
+    assert last.pop(SEQ) == bits(3)
+    assert {UP, TEMPERATURE, INFO} <= last.keys()
+    assert set(last.values()) <= {STALE, NO_SAMPLE}
+    assert last[UP] == last[TEMPERATURE] == last[INFO] == STALE
+
+
+def test_without_a_round_there_is_nothing_to_end(site, monkeypatch):
+    ticking(monkeypatch)
+    site.rounds.run(Event())
+    assert site.on_disk() == []
+
+
+def test_the_last_round_is_not_stamped_before_the_one_before_it(site, monkeypatch):
+    ticking(monkeypatch, tick(100))
+    ends_at(monkeypatch, 90)
+    site.rounds.run(Event())
+    assert seqs(site) == [1]
+
+
+def test_a_full_disk_at_the_end_is_no_error_either(site, monkeypatch, tmp_path):
+    ticking(monkeypatch, tick(0))
+    ends_at(monkeypatch, 1)
+    shutil.rmtree(tmp_path / "spool" / TIER)
+    site.rounds.run(Event())
+    assert site.missed() == {"disk": 2}
+
+
+def test_ticks_that_were_let_go_are_missed_by_reason(site, monkeypatch):
+    ticking(monkeypatch, tick(0), tick(60, missed=3))
+    ends_at(monkeypatch, 61)
+    site.rounds.run(Event())
+    assert site.missed() == {"suspended": 3}
+
+
+def test_ticks_that_a_slow_round_took_are_an_overrun(site, monkeypatch):
+    ticking(monkeypatch, tick(0), tick(60, missed=3))
+    ends_at(monkeypatch, 61)
+    slow = SimpleNamespace(monotonic=count(0.0, INTERVAL_S).__next__)
+    monkeypatch.setattr("collector.rounds.time", slow)
+    site.rounds.run(Event())
+    assert site.missed()["overrun"] == 3
+
+
+# Behind a process before this one
+
+
+def after(last_s, now_s, site, monkeypatch):
+    ends_at(monkeypatch, now_s)
+    site.rounds.follow(Last(1, 1, 7, START_MS + int(last_s * 1000)))
+    return site.missed()
+
+
+@pytest.mark.parametrize("away_s, missed", [(0.5, 0), (14.9, 0), (16, 1), (150, 10)])
+def test_rounds_while_no_process_ran_are_missed(site, monkeypatch, away_s, missed):
+    expected = {"not_running": missed} if missed else {}
+    assert after(0, away_s, site, monkeypatch) == expected
+
+
+def test_a_clock_behind_the_last_round_is_no_negative_number(site, monkeypatch):
+    assert after(1000, 0, site, monkeypatch) == {}
+
+
+def test_the_first_start_of_all_has_missed_nothing(site):
+    site.rounds.follow(None)
+    assert site.missed() == {}
