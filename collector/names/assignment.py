@@ -9,17 +9,18 @@ reading = program.read(values of each plan)     every round: no pattern is match
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Protocol
 
-from collector.names.families import Placed, place
+from collector.names.families import place
 from collector.names.java_text import Value
-from collector.names.rule import Named
+from collector.names.rule import Labels, Named
 from collector.names.rules import Rules
 from collector.names.subject import Bean, Subject, subject_of
-from collector.series import TargetSeries
+from collector.series import Family, TargetSeries
 
 Values = Sequence[Value]
 
@@ -38,7 +39,9 @@ class Slot(Protocol):
 class Use:
     """What one rule set makes of one slot."""
 
-    __slots__ = ("index", "is_out", "last", "looks", "named", "placed", "series_id", "set_number")
+    __slots__ = (
+        "family", "index", "is_out", "labels", "last", "looks", "named", "series_id", "set_number",
+    )  # fmt: skip
 
     def __init__(self, index: int, set_number: int) -> None:
         self.index = index
@@ -46,7 +49,8 @@ class Use:
         self.looks = False
         self.last: Value | None = None
         self.named: Named | None = None
-        self.placed: Placed | None = None
+        self.family: Family | None = None
+        self.labels: Labels = ()
         self.series_id = -1
         self.is_out = False
         """Another value was there first."""
@@ -133,6 +137,7 @@ class Assignment:
     def __init__(self, rules: Rules, series: TargetSeries) -> None:
         self._rules = rules
         self._series = series
+        self._labels: dict[Labels, Labels] = {}
         self.clashes = 0
         """Values of the last program that found their series taken; the first one wins."""
         self.left_out = 0
@@ -186,13 +191,13 @@ class Assignment:
             places = place(named, subject, keeps_suffixes=rule_set.keeps_suffixes)
             over = _over_limit(named)
             self.left_out += len(over)
-            for i, ((plan, use), placed) in enumerate(zip(uses, places, strict=True)):
+            for i, ((plan, use), (family, labels)) in enumerate(zip(uses, places, strict=True)):
                 if i in over:
                     use.is_out = True
                     continue
-                if use.placed != placed:
-                    use.series_id = self._series.intern(placed.family, dict(placed.labels))
-                    use.placed = placed
+                if use.family != family or use.labels != labels:
+                    use.series_id = self._series.intern(family, dict(labels))
+                    use.family, use.labels = family, labels
                 origin = (id(plan), use.index)
                 first = taken.get(use.series_id)
                 use.is_out = first is not None
@@ -200,11 +205,16 @@ class Assignment:
                     taken[use.series_id] = origin
                 elif first != origin:
                     self.clashes += 1
+        self._labels.clear()
         return Program(plans)
 
     def _resolve(self, plan: Plan, use: Use, value: Value) -> None:
         rule_set = self._rules.sets[use.set_number]
-        use.named, looks = rule_set.resolve(plan.subject(use.index), value)
+        named, looks = rule_set.resolve(plan.subject(use.index), value)
+        if named is not None:  # many values of a bean have the same labels: keep them once
+            labels = self._labels.setdefault(named.labels, named.labels)
+            named = named._replace(name=sys.intern(named.name), labels=labels)
+        use.named = named
         use.looks |= looks
         use.last = value if use.looks else None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-from decimal import Decimal
 
 Value = int | float | bool | str
 
@@ -38,18 +37,20 @@ def double_text(value: float, *, single: bool = False) -> str:
     if value in {float("inf"), float("-inf")}:
         return "Infinity" if value > 0 else "-Infinity"
     shortest = _shortest_single(value) if single else repr(value)
-    sign, digits, exponent = Decimal(shortest).as_tuple()
-    minus = "-" if sign else ""
-    text = "".join(map(str, digits)).lstrip("0")
-    if not text:
+    minus = "-" if shortest.startswith("-") else ""
+    mantissa, _, exponent = shortest.lstrip("-").partition("e")
+    whole, _, rest = mantissa.partition(".")
+    digits = (whole + rest).lstrip("0")
+    if not digits:
         return f"{minus}0.0"
-    point = len(text) + int(exponent)  # digits in front of the decimal point
-    text = text.rstrip("0") or "0"
-    if -2 <= point <= 7:
-        whole = text[:point].ljust(point, "0") if point > 0 else "0"
-        rest = text[point:] if point > 0 else "0" * -point + text
-        return f"{minus}{whole}.{rest or '0'}"
-    return f"{minus}{text[0]}.{text[1:] or '0'}E{point - 1}"
+    # digits in front of the decimal point; in 0.00123 it is -2
+    point = len(whole) + int(exponent or 0) - (len(whole + rest) - len(digits))
+    digits = digits.rstrip("0") or "0"
+    if -2 <= point <= 0:
+        return f"{minus}0.{'0' * -point}{digits}"
+    if 0 < point <= 7:
+        return f"{minus}{digits[:point].ljust(point, '0')}.{digits[point:] or '0'}"
+    return f"{minus}{digits[0]}.{digits[1:] or '0'}E{point - 1}"
 
 
 def _shortest_single(value: float) -> str:

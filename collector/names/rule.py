@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import NamedTuple
 
 from collector.names.document import Place
@@ -204,4 +205,4 @@ def label_name(text: str, *, lowercase: bool) -> str:
     name = safe_name(text).replace(":", "_")
     while name.startswith("__"):
         name = name[1:]
-    return name.lower() if lowercase else name
+    return sys.intern(name.lower() if lowercase else name)
