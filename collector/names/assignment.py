@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Protocol
 
+from collector.names.customizer import ExtraMetric
 from collector.names.families import place
 from collector.names.java_text import Value
 from collector.names.rule import Labels, Named
@@ -47,7 +48,7 @@ class Use:
         self.index = index
         self.set_number = set_number
         self.looks = False
-        self.last: Value | None = None
+        self.last: object = None
         self.named: Named | None = None
         self.family: Family | None = None
         self.labels: Labels = ()
@@ -59,13 +60,17 @@ class Use:
 class Plan:
     """What becomes of each value of one bean's answer."""
 
-    __slots__ = ("_slots", "bean", "looking", "uses")
+    __slots__ = ("_slots", "bean", "extra", "label_slots", "looking", "uses")
 
     def __init__(self, bean: Bean, slots: Sequence[Slot]) -> None:
         self.bean = bean
         self._slots = slots
         self.uses: list[Use] = []
         self.looking: list[Use] = []
+        self.extra: list[ExtraMetric] = []
+        """What customizers add: use.index counts down from -1 into it."""
+        self.label_slots: dict[int, list[int]] = {}
+        """By rule set: the values that customizers make labels of."""
 
     @property
     def slots(self) -> Sequence[Slot]:
@@ -74,12 +79,21 @@ class Plan:
 
     def subject(self, index: int) -> Subject:
         """Return what the value at `index` is, as rules see it."""
+        if index < 0:
+            extra = self.extra[-1 - index]
+            return Subject(self.bean, (), extra.name, _java_type(extra.value))
         slot = self._slots[index]
         return subject_of(self.bean, slot.attribute, slot.path, slot.java_type)
 
-    def unit(self, index: int) -> float:
-        """Return what a value is multiplied by before it is a number of Prometheus."""
-        return 0.001 if self._slots[index].java_type == "date" else 1.0
+    def value(self, index: int, values: Values) -> Value:
+        """Return a value of an answer, or one that a customizer adds."""
+        return self.extra[-1 - index].value if index < 0 else values[index]
+
+    def java_type(self, index: int) -> str:
+        """Return a value's type, as `collector.jmx.Slot` names it."""
+        return (
+            _java_type(self.extra[-1 - index].value) if index < 0 else self._slots[index].java_type
+        )
 
 
 class Program:
@@ -101,8 +115,9 @@ class Program:
                 if use.named.constant is not None:
                     self._fixed.append(use)
                     continue
-                is_boolean = plan.slots[use.index].java_type == "boolean"
-                factor = 1.0 if is_boolean else use.named.factor * plan.unit(use.index)
+                java_type = plan.java_type(use.index)
+                unit = 0.001 if java_type == "date" else 1.0
+                factor = 1.0 if java_type == "boolean" else use.named.factor * unit
                 if factor != 1.0:
                     self._scaled.append((len(self.series), factor))
                 self.series.append(use.series_id)
@@ -149,11 +164,21 @@ class Assignment:
         for set_number, rule_set in enumerate(self._rules.sets):
             if not rule_set.covers(bean.domain, bean.properties):
                 continue
-            for index, slot in enumerate(slots):
-                if not rule_set.takes(bean, slot.attribute):
-                    continue
+            indexes = [i for i, slot in enumerate(slots) if rule_set.takes(bean, slot.attribute)]
+            customizer = rule_set.customizer(bean)
+            if customizer is not None:
+                indexes += range(
+                    -1 - len(plan.extra), -1 - len(plan.extra) - len(customizer.extra), -1
+                )
+                plan.extra += customizer.extra
+                plan.label_slots[set_number] = [
+                    i
+                    for i, slot in enumerate(slots)
+                    if not slot.path and slot.attribute in customizer.labels
+                ]
+            for index in indexes:
                 use = Use(index, set_number)
-                self._resolve(plan, use, values[index])
+                self._resolve(plan, use, values)
                 if use.looks:
                     plan.looking.append(use)
                 if use.looks or use.named is not None:
@@ -164,11 +189,10 @@ class Assignment:
         """Ask again for values that rules look at and that changed; True if a name changed."""
         has_changed = False
         for use in plan.looking:
-            value = values[use.index]
-            if value == use.last or (_is_nan(value) and _is_nan(use.last)):
+            if not self._has_changed(plan, use, values):
                 continue
             before = use.named
-            self._resolve(plan, use, value)
+            self._resolve(plan, use, values)
             has_changed |= _key(before) != _key(use.named)
         return has_changed
 
@@ -208,15 +232,41 @@ class Assignment:
         self._labels.clear()
         return Program(plans)
 
-    def _resolve(self, plan: Plan, use: Use, value: Value) -> None:
+    def _has_changed(self, plan: Plan, use: Use, values: Values) -> bool:
+        value = plan.value(use.index, values)
+        if plan.label_slots:
+            return use.last != (value, self._added(plan, use.set_number, values))
+        return value != use.last and not (_is_nan(value) and _is_nan(use.last))
+
+    def _added(self, plan: Plan, set_number: int, values: Values) -> Labels:
+        """Return the labels that a customizer makes of a bean's values."""
+        rule_set = self._rules.sets[set_number]
+        customizer = rule_set.customizer(plan.bean) if plan.label_slots else None
+        if customizer is None:
+            return ()
+        found = [
+            (plan.slots[i].attribute, values[i], plan.slots[i].java_type)
+            for i in plan.label_slots.get(set_number, ())
+        ]
+        return customizer.label_pairs(found, lowercase=rule_set.lowercase_labels)
+
+    def _resolve(self, plan: Plan, use: Use, values: Values) -> None:
         rule_set = self._rules.sets[use.set_number]
-        named, looks = rule_set.resolve(plan.subject(use.index), value)
+        value = plan.value(use.index, values)
+        added = self._added(plan, use.set_number, values)
+        named, looks = rule_set.resolve(plan.subject(use.index), value, added)
+        if named is not None and use.index < 0 and named.constant is None:
+            factor = 1.0 if isinstance(value, bool) else named.factor
+            named = named._replace(constant=float(value), factor=factor)
         if named is not None:  # many values of a bean have the same labels: keep them once
             labels = self._labels.setdefault(named.labels, named.labels)
             named = named._replace(name=sys.intern(named.name), labels=labels)
         use.named = named
-        use.looks |= looks
-        use.last = value if use.looks else None
+        use.looks |= looks or bool(added)
+        if plan.label_slots:
+            use.last = (value, added)
+        elif use.looks:
+            use.last = value
 
 
 def _over_limit(named: Sequence[Named]) -> set[int]:
@@ -235,6 +285,10 @@ def _over_limit(named: Sequence[Named]) -> set[int]:
             indexes.sort(key=lambda i: named[i].labels)
             over.update(indexes[limit:])
     return over
+
+
+def _java_type(value: float | bool) -> str:
+    return "boolean" if isinstance(value, bool) else "double"
 
 
 def _key(named: Named | None) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from collector.names.customizer import Customizer
 from collector.names.java_text import (
     Value,
     safe_name,
@@ -40,6 +41,7 @@ class RuleSet:
     excluded_attributes: tuple[tuple[ObjectNamePattern, frozenset[str]], ...] = ()
     included_attributes: tuple[tuple[ObjectNamePattern, frozenset[str]], ...] = ()
     """Not empty: only these."""
+    customizers: tuple[Customizer, ...] = ()
     lowercase_names: bool = False
     lowercase_labels: bool = False
     infer_counters: bool = False
@@ -81,6 +83,9 @@ class RuleSet:
         """
         if not self.takes(bean, attribute):
             return False
+        customizer = self.customizer(bean)
+        if customizer is not None and attribute in customizer.labels:
+            return number or text
         plain = Subject(bean, (), attribute)
         return (
             (number and self._may_name(plain, is_text=False))
@@ -88,8 +93,15 @@ class RuleSet:
             or (composite and self._may_name_inside(bean, attribute))
         )
 
-    def resolve(self, subject: Subject, value: Value) -> Resolution:
-        """Find the first rule that matches, and what it makes of this value."""
+    def customizer(self, bean: Bean) -> Customizer | None:
+        """Return what is added to a bean."""
+        return next((each for each in self.customizers if each.is_for(bean)), None)
+
+    def resolve(self, subject: Subject, value: Value, added: Labels = ()) -> Resolution:
+        """Find the first rule that matches, and what it makes of this value.
+
+        `added` are labels that a customizer puts in front of the rule's own.
+        """
         prefix = subject.prefix
         is_text = isinstance(value, str)
         text = value_text(value, subject.java_type)
@@ -120,6 +132,10 @@ class RuleSet:
                 labels = rule.label_pairs(found, lowercase=self.lowercase_labels)
                 help_text = "" if rule.help is None else rule.help.expand(found)
                 named = self._named(rule, name, labels, help_text, constant)
+            if added:
+                own = dict(named.labels)
+                labels = (*((k, v) for k, v in added if k not in own), *named.labels)
+                named = named._replace(labels=labels)
             return Resolution(named, looks)
         return Resolution(None, looks)
 

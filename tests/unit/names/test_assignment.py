@@ -133,3 +133,47 @@ def test_a_clash_that_ends_gives_the_plain_labels_back():
     target.add("a:t=c", {"x": 2})
     assert all(len(key) == 2 for key in target.read((1,), (2,)))
     assert target.read((1,), (3,)) == {("n",): 1.0}
+
+
+CUSTOMIZERS = """
+lowercaseOutputLabelNames: true
+metricCustomizers:
+- mbeanFilter: {domain: a, properties: {type: T}}
+  attributesAsLabels: [Text, Size]
+  extraMetrics:
+  - {name: isActive, value: true, description: It is there.}
+  - {name: weight, value: 2.5}
+- mbeanFilter: {domain: a}
+  extraMetrics: [{name: other, value: 1}]
+rules:
+- pattern: '(weight)'
+  name: $1
+  valueFactor: 2
+  labels: {own: x}
+- pattern: ".*"
+  valueFactor: 3
+"""
+
+
+def test_metric_customizers_add_labels_and_metrics():
+    target = Target(CUSTOMIZERS)
+    target.add("a:type=T,name=n", {"Text": "t", "Size": 4})
+    target.add("a:type=U", {"x": 1})
+    added = (("size", "4"), ("text", "t"))
+    assert target.read(("t", 4), (1,)) == {
+        ("a_T_Size", ("name", "n"), *added): 12.0,
+        ("a_T_isActive", ("name", "n"), *added): 1.0,
+        ("weight", ("own", "x"), *added): 5.0,
+        ("a_U_x",): 3.0,
+        ("a_U_other",): 3.0,
+    }
+    program = target.program
+    target.read(("t", 4), (2,))
+    assert target.program is program
+    assert ("weight", ("own", "x"), ("size", "5"), ("text", "t")) in target.read(("t", 5), (1,))
+
+
+def test_attributes_for_labels_are_asked_for_though_no_rule_names_them():
+    rules = rule_set(CUSTOMIZERS.replace('pattern: ".*"', "pattern: nothing"))
+    assert rules.asks_for(bean("a:type=T"), "Text", number=False, text=True, composite=False)
+    assert not rules.asks_for(bean("a:type=U"), "Text", number=False, text=True, composite=False)

@@ -17,7 +17,7 @@ from tests.unit.names.inventory import rule_set
         ("- a", "1:1: a rule file is a mapping, this is a list"),
         ("rules: {}", "1:8: rules is a list, this is a mapping"),
         ("rules:", "1:1: rules is empty"),
-        ("rules: [a]", "1:9: a rule is a mapping with a pattern, this is text"),
+        ("rules: [a]", "1:9: a rule is a mapping, this is text"),
         ("rules:\n- patern: x", "2:3: unknown key 'patern': did you mean 'pattern'?"),
         ("rules:\n- pattern: 'a('", "2:12: pattern: this bracket is never closed"),
         ("rules:\n- pattern: 'a+)'", "2:12: pattern: this ')' closes nothing"),
@@ -44,8 +44,17 @@ from tests.unit.names.inventory import rule_set
         ("includeObjectNames: kafka", "includeObjectNames is a list, this is text"),
         ("includeObjectNames: [kafka]", "1:22: 'kafka' is no ObjectName"),
         ("excludeObjectNames: [1]", "an ObjectName is text, this is a number"),
-        ("excludeObjectNameAttributes: [a]", "is a mapping of ObjectNames to lists"),
+        (
+            "excludeObjectNameAttributes: [a]",
+            "excludeObjectNameAttributes is a mapping, this is a list",
+        ),
         ("excludeObjectNameAttributes: {a: b}", "'a' is no ObjectName"),
+        ("metricCustomizers: [{attributesAsLabels: [a]}]", "1:21: mbeanFilter needs a domain"),
+        ("metricCustomizers: [{mbeanFilter: {domain: a}}]", "needs attributesAsLabels or extra"),
+        (
+            "metricCustomizers: [{mbeanFilter: {domain: a}, extraMetrics: [{name: b, value: c}]}]",
+            "1:63: an extra metric has a name, and a value that is a number, true or false",
+        ),
     ],
 )
 def test_every_mistake_has_a_line_a_column_and_what_to_do(text, says):
