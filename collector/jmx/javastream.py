@@ -194,8 +194,9 @@ class Decoder:
         size = yield from self.number(form)
         if not 0 <= size <= self._limits.text:
             raise _over("bytes in one block", self._limits.text)
+        data = yield from self.take(size)
         self._hold(size + 48)
-        return (yield from self.take(size))
+        return data
 
     def _enum(self, depth: int) -> Reading:
         constant = Constant((yield from self._described(depth)).name)
@@ -240,7 +241,7 @@ class Decoder:
         count = described.offset + len(described.fields)
         values: list[Any] = [] if count else NOTHING
         instance = Instance(described, values)
-        self._keep(instance, OBJECT_COST + (VALUE_COST * count + 56 if count else 0))
+        self._keep(instance, OBJECT_COST + (LIST_COST if count else 0))
         if described.flags & EXTERNALIZABLE:
             if not described.flags & BLOCK_DATA or count:
                 # Protocol version 1: raw bytes without a length. Only its class could read them.
@@ -251,7 +252,7 @@ class Decoder:
             return instance
         buffer = self.buffer
         for one in described.chain:
-            self.steps += 1 + len(one.fields)
+            self.steps += 1
             if not one.flags & SERIALIZABLE:
                 raise PeerBrokeProtocol("an object of a class that is not serializable")
             instance.at = self.position - self.start
@@ -262,12 +263,16 @@ class Decoder:
                         if value is _END or type(value) is bytes:
                             raise PeerBrokeProtocol("an object with a field missing")
                         values.append(value)
+                        self._hold(10)
                 else:
                     position = self.position
                     if position + run.size > len(buffer):
                         yield from self._need(run.size)
-                    values.extend(run.unpack_from(buffer, position))
+                    numbers = run.unpack_from(buffer, position)
                     self.position = position + run.size
+                    values.extend(numbers)
+                    self.steps += len(numbers)
+                    self._hold(VALUE_COST * len(numbers))
             if one.flags & WRITE_METHOD:
                 yield from self._annotation(instance, depth)
         return instance

@@ -101,8 +101,7 @@ _WHICH_PORT: Final = "Use the port of -Dcom.sun.management.jmxremote.port (Kafka
 
 def read_return(decoder: Decoder, *, has_value: bool = True) -> Reading:
     """Read one return. Raises Aborted when the server breaks it off and closes the socket."""
-    head = yield from decoder.take(5)
-    if head[0] != RETURN or head[1:] != MAGIC:
+    if (yield from decoder.take(1))[0] != RETURN or (yield from decoder.take(4)) != MAGIC:
         raise PeerBrokeProtocol("an answer that is not a return of Java RMI")
     token, size = yield from decoder.take(2)
     if token == LONG_BLOCK:

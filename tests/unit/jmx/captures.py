@@ -76,19 +76,20 @@ class Reader:
             try:
                 next(self._reading)
             except StopIteration as stop:
-                self._count()
+                self.note()
                 if stop.value is not None:
                     self.replies.append(stop.value)
                 self._reading = None
             except Aborted as aborted:
-                self._count()
+                self.note()
                 self.replies.append(Reply(None, aborted.thrown))
                 self._reading = None
             else:
-                self._count()
+                self.note()
                 return False
 
-    def _count(self) -> None:
+    def note(self) -> None:
+        """Keep the counts of the reply that took the most."""
         self.steps = max(self.steps, self.decoder.steps)
         self.held = max(self.held, self.decoder.held)
 

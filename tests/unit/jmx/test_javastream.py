@@ -4,7 +4,7 @@ import struct
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.jmx.errors import PeerBrokeProtocol
@@ -48,6 +48,7 @@ def test_a_conversation_reads_the_same_whole_and_byte_by_byte(capture: Capture):
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda c: c.name)
+@settings(max_examples=40)
 @given(cuts=st.lists(st.floats(0, 1), max_size=12))
 def test_a_conversation_reads_the_same_cut_anywhere(capture: Capture, cuts: list[float]):
     data = capture.answered
