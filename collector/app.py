@@ -25,7 +25,7 @@ from collector.config import Config, SinkConfig, TierName
 from collector.credentials import Secret, kafka_properties
 from collector.dictionary import Stream
 from collector.mark import Mark
-from collector.pump import Appetite, Destination, Log, Pump
+from collector.pump import Appetite, Log, Pump
 from collector.recorder import Recorder, lineage_after
 from collector.report import PumpView, Report, target_status
 from collector.rooms import House
@@ -38,7 +38,7 @@ from collector.target import Scraper, Source, Target
 from collector.telemetry import PumpReport, Telemetry
 
 if TYPE_CHECKING:
-    from collector.sinks.post import Exchange
+    from collector.sinks.remote_write import RemoteWrite
 
 TIER: TierName = "standard"
 """The tier of all series, until tiers come."""
@@ -65,7 +65,7 @@ def run(config: Config, stop: Event) -> None:
         labels = {**config.labels, "site": spool.site, "node": spool.node}
         scraper = at_end.enter_context(closing(Scraper(_targets(config, table, labels, admin))))
 
-        report = Report(spool, scraper, table, telemetry, lambda: admin.pid, _hash(config))
+        report = Report(spool, scraper, table, telemetry, admin, _hash(config))
         last = spool.last(TIER)
         lineage = lineage_after(last and (last.line, last.epoch, last.seq), clock.boot_id())
         recorder = Recorder(Stream(spool.site, spool.node, TIER), table, lineage)
@@ -79,6 +79,7 @@ def run(config: Config, stop: Event) -> None:
         house = House()
         line = list(_line(config, spool, admin, telemetry))
         report.pumps = [PumpView(part.report, part.log.mark) for part in line]
+        report.sinks = {part.sink.name: part.sink.stats for part in line if part.sink}
         status = at_end.enter_context(opened(report, str(config.status.listen)))
         for part in line:
             house.open(part.report.name, part.pump.run)
@@ -148,11 +149,12 @@ class _ReadLog(Log, Protocol):
 
 
 class _Part(NamedTuple):
-    """A pump with its log."""
+    """A pump with its log, and the sink if that is where it delivers."""
 
     pump: Pump
     log: _ReadLog
     report: PumpReport
+    sink: RemoteWrite | None = None
 
 
 def _close(line: Sequence[_Part]) -> None:
@@ -171,8 +173,9 @@ def _line(config: Config, spool: Spool, admin: Admin, telemetry: Telemetry) -> I
         appetite = _appetite(config, config.rounds_per_request(sink))
         reader = _topic_reader if through else _spool_reader
         log_ = reader(config, spool, sink, appetite, report)
-        pump = Pump(report.name, log_, _sink(sink, telemetry), spool.rejected, report)
-        yield _Part(pump, log_, report)
+        destination = _sink(sink)
+        pump = Pump(report.name, log_, destination, spool.rejected, report)
+        yield _Part(pump, log_, report, destination)
 
 
 def _topic_part(config: Config, spool: Spool, admin: Admin, telemetry: Telemetry) -> _Part | None:
@@ -212,15 +215,11 @@ def _appetite(config: Config, least: int) -> Appetite:
     return Appetite(least, least * config.interval_of(TIER) * 1.5)
 
 
-def _sink(sink: SinkConfig, telemetry: Telemetry) -> Destination:
+def _sink(sink: SinkConfig) -> RemoteWrite:
     from collector.sinks.remote_write import RemoteWrite  # noqa: PLC0415
 
-    def count(exchange: Exchange) -> None:
-        telemetry.add("edgevitals_sink_requests_total", sink=sink.name, code=exchange.code)
-        telemetry.add("edgevitals_sink_sent_bytes_total", exchange.body_bytes, sink=sink.name)
-
     token = Secret(sink.token_file).read if sink.token_file else None
-    return RemoteWrite(sink.name, sink.url, token, count)
+    return RemoteWrite(sink.name, sink.url, token)
 
 
 def _targets(

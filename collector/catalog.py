@@ -220,7 +220,8 @@ _PUMPS = (
         "",
         ("sink", "code"),
         "standard",
-        "Requests to the sink by the status code of the reply, `none` where none came.",
+        "Requests to the sink by the status code of the reply. Where none came: `unreached` (no "
+        "connection), `timeout`, `broken` (the connection ended).",
     ),
     Metric(
         "edgevitals_sink_sent_bytes_total",
@@ -236,7 +237,7 @@ _PUMPS = (
         "",
         ("sink",),
         "standard",
-        "Samples in the bodies sent to the sink, with those sent again.",
+        "Samples that the sink took, each time that it took them.",
     ),
 )
 
@@ -266,7 +267,16 @@ _PROCESS = (
         "",
         (),
         "standard",
-        "Times that the child process with the Kafka admin client died and was started again.",
+        "Times that the child process with the Kafka admin client died.",
+    ),
+    Metric(
+        "edgevitals_admin_late_total",
+        _COUNTER,
+        "",
+        (),
+        "standard",
+        "Times that the child process with the Kafka admin client gave no answer in time and was "
+        "ended.",
     ),
     Metric(
         "edgevitals_process_start_time_seconds",
@@ -294,6 +304,35 @@ _PROCESS = (
     ),
 )
 
+_KAFKA = (
+    Metric(
+        "edgevitals_kafka_age_seconds",
+        _GAUGE,
+        "seconds",
+        ("part",),
+        "standard",
+        "Age of what the source kafka tells, by part: topics, groups. Above 0 while the last good "
+        "values are repeated.",
+    ),
+    Metric(
+        "edgevitals_kafka_failures",
+        _GAUGE,
+        "",
+        ("call", "error"),
+        "standard",
+        "Topics, partitions or groups that are missing in this round, by the call and its error. "
+        "`ADMIN_...` is a failure of our own admin process, all others are Kafka's.",
+    ),
+    Metric(
+        "edgevitals_kafka_left_out",
+        _GAUGE,
+        "",
+        ("what",),
+        "standard",
+        "Partitions, groups or commits that were not read in this round, being over a bound.",
+    ),
+)
+
 _READ_BY_ALERTS = (
     Metric(
         "kafka_controller_kafkacontroller_offlinepartitionscount",
@@ -310,7 +349,7 @@ def _by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
 
-OWN = _by_name(_COMPLETENESS + _TARGETS + _SPOOL + _PUMPS + _PROCESS)
+OWN = _by_name(_COMPLETENESS + _TARGETS + _SPOOL + _PUMPS + _PROCESS + _KAFKA)
 """What this program emits of itself and of its targets."""
 
 METRICS = {**OWN, **_by_name(_READ_BY_ALERTS)}

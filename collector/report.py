@@ -10,9 +10,11 @@ from typing import NamedTuple
 import psutil
 
 from collector import __version__, catalog
+from collector.admin.client import Admin
 from collector.mark import Mark
 from collector.rounds import Rounds
 from collector.series import Series, SeriesTable
+from collector.sinks.stats import SinkStats
 from collector.spool.spool import Spool
 from collector.status.model import PumpStatus, SpoolStatus, Status, StreamStatus, TargetStatus
 from collector.target import Scraper, Target
@@ -27,7 +29,10 @@ class PumpView(NamedTuple):
 
 
 class Report:
-    """Answers for the whole program. Read by the round room and by the status server."""
+    """Answers for the whole program. Read by the round room and by the status server.
+
+    `rounds`, `pumps` and `sinks` (by name) are set once they are there.
+    """
 
     def __init__(
         self,
@@ -35,16 +40,17 @@ class Report:
         scraper: Scraper,
         table: SeriesTable,
         telemetry: Telemetry,
-        admin_pid: Callable[[], int | None],
+        admin: Admin,
         config_hash: str,
     ) -> None:
         self.rounds: Rounds | None = None
         self.pumps: list[PumpView] = []
+        self.sinks: Mapping[str, SinkStats] = {}
         self._spool = spool
         self._scraper = scraper
         self._table = table
         self._telemetry = telemetry
-        self._admin_pid = admin_pid
+        self._admin = admin
         self._config_hash = config_hash
         self._process = psutil.Process()
         self._started_at = time.time()
@@ -60,6 +66,8 @@ class Report:
         put("edgevitals_spool_bytes", self._spool.bytes)
         put("edgevitals_spool_max_bytes", self._spool.max_bytes)
         put("edgevitals_config_info", 1, hash=self._config_hash)
+        put("edgevitals_admin_crashes_total", self._admin.stats.crashes)
+        put("edgevitals_admin_late_total", self._admin.stats.late)
         put("edgevitals_process_start_time_seconds", self._started_at)
         for view in self.pumps:
             report = view.report
@@ -70,6 +78,11 @@ class Report:
                 put("edgevitals_pump_oldest_timestamp_seconds", oldest_ms / 1000, pump=report.name)
             for state in catalog.PUMP_STATES:
                 put("edgevitals_pump_state", report.state == state, pump=report.name, state=state)
+        for name, sink in self.sinks.items():
+            for code, requests in dict(sink.requests).items():
+                put("edgevitals_sink_requests_total", requests, sink=name, code=code)
+            put("edgevitals_sink_sent_bytes_total", sink.bytes_sent, sink=name)
+            put("edgevitals_sink_sent_samples_total", sink.samples_delivered, sink=name)
         for name, process in self._processes():
             try:
                 cpu = process.cpu_times()
@@ -136,7 +149,7 @@ class Report:
 
     def _processes(self) -> list[tuple[str, psutil.Process]]:
         processes = [("main", self._process)]
-        pid = self._admin_pid()
+        pid = self._admin.pid
         if pid is not None:
             with suppress(psutil.Error):
                 processes.append(("admin", psutil.Process(pid)))

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Sequence
 
+from collector import catalog
 from collector.admin.client import Admin, Snapshot, hint
 from collector.admin.wire import Failure
 from collector.errors import ConfigError, SourceError
@@ -53,14 +54,9 @@ COMMITTED_SUM = _gauge(
 )
 LAG = _gauge("kafka_consumergroup_lag", "Records between the commit and the end offset.")
 LAG_SUM = _gauge("kafka_consumergroup_lag_sum", "Lag, all partitions of the topic.")
-AGE = Family(
-    "edgevitals_kafka_age_seconds",
-    Kind.GAUGE,
-    "seconds",
-    "Age of these values: above 0 while the last good ones are repeated.",
-)
-FAILURES = _gauge("edgevitals_kafka_failures", "Topics, partitions or groups that a call refused.")
-LEFT_OUT = _gauge("edgevitals_kafka_left_out", "What was not read because it is over a bound.")
+AGE = catalog.OWN["edgevitals_kafka_age_seconds"].family
+FAILURES = catalog.OWN["edgevitals_kafka_failures"].family
+LEFT_OUT = catalog.OWN["edgevitals_kafka_left_out"].family
 
 _OF_PARTITION = (OLDEST, END, LEADER, PREFERRED, REPLICAS, IN_SYNC, UNDER_REPLICATED)
 

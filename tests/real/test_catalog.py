@@ -1,0 +1,78 @@
+"""Every metric of the catalogue is emitted by a collector that runs, with the labels it says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from pathlib import Path
+
+from collector.catalog import OWN
+from tests.lab.kafka import Kafka
+from tests.lab.ports import free_port
+from tests.lab.process import Process
+from tests.lab.waiting import wait_for
+from tests.unit.sinks.peer import Peer, answer
+
+EVENTS = {
+    "edgevitals_round_missed_total": "a round that was not taken",
+    "edgevitals_gap_rounds_total": "a gap",
+    "edgevitals_gap_first_seq": "a gap",
+    "edgevitals_gap_last_seq": "a gap",
+    "edgevitals_gap_closed_rounds_total": "a gap that closes",
+    "edgevitals_spool_dropped_segments_total": "a spool that is full",
+    "edgevitals_pump_repeated_rounds_total": "a topic that tells a round twice",
+    "edgevitals_kafka_failures": "a call that Kafka refuses",
+}
+"""Emitted from the first time that this happens, which it does not here."""
+
+OF_EVERYTHING = {"__name__", "site", "node", "job", "instance"}
+
+CONFIG = """
+site: a
+interval: 1s
+kafka: {{bootstrap.servers: "{kafka}"}}
+sources: {{host: true, kafka: true}}
+spool: {{path: spool, max_size: 64MiB, min_free: 1MiB}}
+sinks: [{{name: centre, url: "{sink}", out_of_order_time_window: 1h, rounds_per_request: 1}}]
+status: {{listen: "127.0.0.1:{port}"}}
+"""
+
+
+class Told:
+    """The metrics of ours that came, each with the names of the labels it came with."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.label_names: dict[str, set[frozenset[str]]] = {}
+        self._peer = peer
+        self._read = 0
+
+    def has(self, names: AbstractSet[str]) -> bool:
+        while self._read < len(self._peer.seen):
+            request = self._peer.seen[self._read].write_request()
+            self._read += 1
+            for series in request.timeseries:
+                labels = {label.name: label.value for label in series.labels}
+                name = labels["__name__"]
+                if name in OWN or name.startswith("edgevitals_"):
+                    own = frozenset(labels.keys() - OF_EVERYTHING)
+                    self.label_names.setdefault(name, set()).add(own)
+        return names <= self.label_names.keys()
+
+
+def test_every_metric_of_the_catalogue_is_emitted(tmp_path: Path, broker: Kafka):
+    """The sink refuses a round at first, then is away for some, so that this is told too."""
+    config = tmp_path / "c.yaml"
+    expected = OWN.keys() - EVENTS.keys()
+    with Peer(answer(400), *[answer(503)] * 3, answer(204)) as peer:
+        told = Told(peer)
+        config.write_text(CONFIG.format(kafka=broker.bootstrap, sink=peer.url, port=free_port()))
+        command: list[str | Path] = [sys.executable, "-m", "collector", "run", "-c", config]
+        with Process("edgevitals", command, tmp_path / "log"), suppress(TimeoutError):
+            wait_for(lambda: told.has(expected))
+    assert expected - told.label_names.keys() == set()
+    assert told.label_names.keys() - OWN.keys() == set()
+    for name, label_names in told.label_names.items():
+        # An empty value is no label: the first epoch has none before it.
+        most = frozenset(OWN[name].labels)
+        assert label_names <= {most, most - {"previous_epoch"}}, name
