@@ -56,8 +56,8 @@ def test_composite_attributes_are_read_when_a_rule_looks_inside():
 
 def test_each_rule_set_has_its_own_beans_and_attributes():
     rules = wanted(
-        "includeObjectNames: ['a:*']\nrules: [{pattern: x, name: n}]",
-        "includeObjectNames: ['*:b=d']\nrules: [{pattern: y, name: n}]",
+        "includeObjectNames: ['a:*']\nrules: [{pattern: '>x', name: n}]",
+        "includeObjectNames: ['*:b=d']\nrules: [{pattern: '>y', name: n}]",
     )
     assert rules.patterns == ("a:*", "*:b=d")
     assert rules.wants(ObjectName.parse("a:b=c"), "C")
