@@ -82,17 +82,15 @@ class Connection:
                 f"{self.address}: no such host ({error.strerror})", _WHICH_PORT
             ) from error
         for family, kind, protocol, _, address in found:
+            wait = _left(deadline, self.address)
             one = socket.socket(family, kind, protocol)
             try:
-                one.settimeout(_left(deadline, self.address))
+                one.settimeout(wait)
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 one.connect(address)
             except OSError as error:
                 one.close()
                 problem = error
-            except JmxError:
-                one.close()
-                raise
             else:
                 return one
         if isinstance(problem, TimeoutError):
@@ -167,8 +165,6 @@ def _left(deadline: float, address: str) -> float:
 
 
 def _cut(address: str, error: OSError) -> Unreachable:
-    if isinstance(error, TimeoutError):
-        return TooLate(f"{address}: no answer in time", "Is the JVM busy, stopped, or far away?")
     if isinstance(error, ssl.SSLError):
         return _tls_failed(address, error)
     return Unreachable(f"{address}: the connection was cut ({error.strerror or error})")

@@ -77,9 +77,11 @@ class Scraper:
                 readings += self._read_without_bad(spoiled, failures, deadline)
         except TooLate as error:
             stuck = self._session.stuck
-            if isinstance(stuck, Bean | Probe):
-                self._aside.setdefault(stuck.bean, _Aside(error))
-            raise
+            if not isinstance(stuck, Bean | Probe):
+                raise
+            late = TooLate(f"{error.message} (waiting for {stuck.bean.name})", error.hint)
+            self._aside.setdefault(stuck.bean, _Aside(late))
+            raise late from error
         if self._aside:
             self._try_again(readings, failures, deadline)
         if any(bean.is_gone for bean in failed):

@@ -81,6 +81,7 @@ class Session:
         sockets and a session that is over are made good, within the deadline. Raises JmxError.
         """
         results: list[Any] = []
+        self.stuck = None
         renewed = False
         cuts = 0
         careful_until = 0
@@ -101,7 +102,7 @@ class Session:
                 results += exchange.results
             except JmxError as error:
                 self._drop_connection()
-                if exchange is None:
+                if exchange is None or exchange.done:
                     raise
                 results += exchange.results
                 if isinstance(error, TooLate):

@@ -20,6 +20,7 @@ from collector.jmx import (
     Numbers,
     PeerBrokeProtocol,
     Unreachable,
+    tls_context,
 )
 from tests.lab.java.jvm import Jvm
 from tests.lab.proxy import Cut, Proxy
@@ -139,6 +140,31 @@ def test_a_hostile_server_ends_in_an_error(serve: Callable[[socket.socket], None
         with pytest.raises(JmxError) as caught:
             client.scrape(monotonic() + 1.0)
         assert len(str(caught.value)) < 600
+
+
+def test_a_server_that_does_not_answer_in_tls():
+    def reads(connection: socket.socket) -> None:
+        while connection.recv(1000):
+            pass
+
+    context = tls_context()
+    with (
+        server(reads) as port,
+        Client("127.0.0.1", port, tls=context, registry_tls=True) as client,
+        pytest.raises(Unreachable, match="TLS handshake"),
+    ):
+        client.scrape(monotonic() + 0.5)
+
+
+def test_a_port_that_takes_no_more_connections():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        with (
+            socket.create_connection(address),
+            Client(*address) as client,
+            pytest.raises(Unreachable, match="no connection in time"),
+        ):
+            client.scrape(monotonic() + 0.5)
 
 
 def test_a_captured_session_leads_elsewhere_only_when_followed():

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from collector.jmx import (
+    BeanInfo,
     CallFailed,
     Client,
     JmxError,
@@ -19,7 +20,7 @@ from collector.jmx import (
     Scrape,
     Unreachable,
 )
-from collector.jmx.scrape import PATIENCE_S
+from collector.jmx.scrape import PATIENCE_S, _Aside
 from tests.lab.java.jvm import Jvm, jdks
 
 
@@ -174,6 +175,27 @@ def test_an_mbean_that_hangs_costs_one_scrape_and_then_only_itself(jvm: Jvm):
             assert failure.name.text == "hanging:type=Hanging"
 
 
+def test_an_mbean_that_hangs_when_its_bad_attribute_is_sought_is_left_out(jvm: Jvm):
+    with reader(jvm, "sly:*", refresh_s=0.0) as client:
+        with pytest.raises(Unreachable, match="waiting for sly:type=Sly"):
+            client.scrape(monotonic() + 2.0)
+        for _ in range(2):
+            scrape = client.scrape(soon())
+            assert [layout.bean.name.text for layout, _ in scrape.readings] == ["sly:type=Whole"]
+            assert [failure.name.text for failure in scrape.failures] == ["sly:type=Sly"]
+
+
+def test_an_mbean_that_was_too_late_once_is_read_again(jvm: Jvm):
+    with reader(jvm, "many:type=One,number=1*") as client:
+        first = client.scrape(soon())
+        bean = first.readings[0][0].bean
+        client._scraper._aside[bean] = _Aside(Unreachable("too late"))
+        again = client.scrape(soon())
+        assert len(again.readings) == len(first.readings)
+        assert again.readings[-1][0].bean is bean
+        assert client.scrape(soon()).readings[0][0].bean is bean
+
+
 def test_mbeans_that_come_and_go_are_followed(jvm: Jvm):
     with reader(jvm, "guests:*", "odd:type=Changing", refresh_s=0.0) as client, reader(jvm) as hand:
         before = client.scrape(soon())
@@ -195,6 +217,34 @@ def test_an_mbean_that_went_between_two_looks_is_no_failure(jvm: Jvm):
         scrape = client.scrape(soon())
         assert len(scrape.readings) == 1
         assert not scrape.failures
+
+
+def test_a_crowd_that_comes_is_found_in_one_query(jvm: Jvm):
+    with reader(jvm, "guests:*", "odd:type=Changing", refresh_s=0.0) as client, reader(jvm) as hand:
+        client.scrape(soon())
+        calls = client.counts.calls
+        assert read_switch(hand, "Crowd") is True
+        assert len(client.scrape(soon()).readings) == 251
+        assert client.counts.calls - calls == 2 + 2 + 251  # names, classes, and the beans
+        assert read_switch(hand, "Crowd") is False
+        assert len(client.scrape(soon()).readings) == 1
+
+
+def test_a_selection_that_wants_little_gets_little(jvm: Jvm):
+    class Little(Numbers):
+        def wants(self, name: ObjectName, class_name: str) -> bool:
+            return class_name == "OddBeans$Changing" and name.domain != "many"
+
+        def attributes(self, name: ObjectName, info: BeanInfo) -> list[str]:
+            return ["First"] if name.domain == "odd" else []
+
+    with Client("127.0.0.1", jvm.port, selection=Little()) as client:
+        client.connect(soon())
+        scrape = client.scrape(soon())
+        assert {slot.attribute for layout, _ in scrape.readings for slot in layout.slots} == {
+            "First"
+        }
+        assert len(scrape.readings) == 2
 
 
 def test_attributes_that_a_dynamic_mbean_gets_are_followed(jvm: Jvm):

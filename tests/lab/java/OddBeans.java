@@ -29,8 +29,8 @@ import javax.management.ObjectName;
  * MBeans such as no broker has: what a reader must pass on, leave out, or survive.
  *
  * <p>Prints "ready" when all are there. Some attributes act when they are read, so that a reader's
- * test needs no other channel: Switch.Guest registers and unregisters an MBean, Switch.Grow gives
- * odd:type=Grown one more attribute, Switch.Halt ends the process.
+ * test needs no other channel: Switch.Guest registers and unregisters an MBean, Switch.Crowd many,
+ * Switch.Grow gives odd:type=Grown one more attribute, Switch.Halt ends the process.
  */
 public class OddBeans {
     static final MBeanServer SERVER = ManagementFactory.getPlatformMBeanServer();
@@ -229,10 +229,41 @@ public class OddBeans {
         }
     }
 
+    /** Breaks the answer off, and hangs when one asks which attribute it was. */
+    public static class Sly implements DynamicMBean {
+        public Object getAttribute(String name) { return 1L; }
+
+        public AttributeList getAttributes(String[] names) {
+            if (names.length == 1) {
+                new Hanging().getForever();
+            }
+            AttributeList found = new AttributeList();
+            found.add(new Attribute("Bad", new Unsent()));
+            return found;
+        }
+
+        public MBeanInfo getMBeanInfo() {
+            MBeanAttributeInfo[] infos = {
+                new MBeanAttributeInfo("Bad", "long", "", true, false, false),
+                new MBeanAttributeInfo("Good", "long", "", true, false, false),
+            };
+            return new MBeanInfo(getClass().getName(), "", infos, null, null, null);
+        }
+
+        public void setAttribute(Attribute attribute) { throw new AssertionError("a reader wrote"); }
+
+        public AttributeList setAttributes(AttributeList list) { throw new AssertionError("a reader wrote"); }
+
+        public Object invoke(String action, Object[] parameters, String[] signature) {
+            throw new AssertionError("a reader called a method");
+        }
+    }
+
     // ---- what comes and goes -------------------------------------------------------------------
 
     public interface SwitchMBean {
         boolean isGuest();
+        boolean isCrowd();
         int getGrow();
         boolean isHalt();
     }
@@ -242,9 +273,19 @@ public class OddBeans {
 
         Switch(Dynamic grown) { this.grown = grown; }
 
-        public boolean isGuest() {
+        public boolean isGuest() { return turn("guests:type=Guest"); }
+
+        public boolean isCrowd() {
+            boolean isThere = false;
+            for (int number = 0; number < 250; number++) {
+                isThere = turn("guests:type=Crowd,number=" + number);
+            }
+            return isThere;
+        }
+
+        private static boolean turn(String text) {
             try {
-                ObjectName name = new ObjectName("guests:type=Guest");
+                ObjectName name = new ObjectName(text);
                 if (SERVER.isRegistered(name)) {
                     SERVER.unregisterMBean(name);
                     return false;
@@ -319,6 +360,8 @@ public class OddBeans {
         register("breaking:type=Whole", new Changing());
         register("hanging:type=Hanging", new Hanging());
         register("hanging:type=Whole", new Changing());
+        register("sly:type=Sly", new Sly());
+        register("sly:type=Whole", new Changing());
         register("switch:type=Switch", new Switch(grown));
         for (int number = 0; number < 300; number++) {
             register("many:type=One,number=" + number, new Changing());
