@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from collector.names.assignment import Assignment
 from collector.names.java_text import Value
 from collector.names.rule_file import parse_rule_file
 from collector.names.rule_set import RuleSet
+from collector.names.rules import load_rules
 from collector.names.subject import Bean, Subject, subject_of
+from collector.series import Kind, Labels, SeriesTable, TargetSeries
 
 DATA = Path(__file__).parents[2] / "data" / "names"
 
@@ -39,10 +43,10 @@ def bean(name: str) -> Bean:
 
 
 @cache
-def kafka() -> tuple[Known, ...]:
+def inventory(file: str) -> tuple[Known, ...]:
     beans: dict[str, list[tuple[Slot, Value, str]]] = {}
-    with gzip.open(DATA / "kafka-4.3.1.tsv.gz", "rt", encoding="utf-8") as file:
-        for line in file:
+    with gzip.open(DATA / file, "rt", encoding="utf-8") as lines:
+        for line in lines:
             name, attribute, path, java_type, text = line.rstrip("\n").split("\t")
             slot = Slot(attribute, tuple(map(_step, path.split("/")[1:])), java_type)
             beans.setdefault(name, []).append((slot, _value(text, java_type), text))
@@ -51,6 +55,40 @@ def kafka() -> tuple[Known, ...]:
         slots, values, texts = zip(*rows, strict=True)
         known.append(Known(bean(name), slots, values, texts))
     return tuple(known)
+
+
+def kafka() -> tuple[Known, ...]:
+    return inventory("kafka-4.3.1.tsv.gz")
+
+
+def mirrormaker() -> tuple[Known, ...]:
+    return inventory("mirrormaker-4.3.1.tsv.gz")
+
+
+class Given:
+    """All series that a profile gives to a list of beans."""
+
+    def __init__(self, profile: str, beans: Sequence[Known]) -> None:
+        rules = load_rules([profile])
+        table = SeriesTable()
+        self.assignment = Assignment(rules, TargetSeries(table, {}))
+        covered = [
+            k
+            for k in beans
+            if any(each.covers(k.bean.domain, k.bean.properties) for each in rules.sets)
+        ]
+        plans = [self.assignment.plan(k.bean, k.slots, k.values) for k in covered]
+        program = self.assignment.program(plans)
+        values = program.values([k.values for k in covered])
+        self.values: dict[tuple[str, Labels], float] = {}
+        self.kinds: dict[str, Kind] = {}
+        for i, value in zip(program.series, values, strict=True):
+            series = table[i]
+            self.values[series.name, series.labels] = value
+            self.kinds[series.name] = series.family.kind
+
+    def one(self, name: str, /, **labels: str) -> float:
+        return self.values[name, tuple(sorted(labels.items()))]
 
 
 def _step(step: str) -> str | tuple[tuple[str, str], ...]:

@@ -6,36 +6,9 @@ from collections import Counter
 
 import pytest
 
-from collector.names.assignment import Assignment
 from collector.names.rules import load_rules
-from collector.series import Kind, SeriesTable, TargetSeries
-from tests.unit.names.inventory import Known, Slot, ask, bean, kafka
-
-
-class Given:
-    """All series that a profile gives to a list of beans."""
-
-    def __init__(self, profile, beans):
-        rules = load_rules([profile])
-        self.table = SeriesTable()
-        self.assignment = Assignment(rules, TargetSeries(self.table, {}))
-        covered = [
-            k
-            for k in beans
-            if any(each.covers(k.bean.domain, k.bean.properties) for each in rules.sets)
-        ]
-        plans = [self.assignment.plan(k.bean, k.slots, k.values) for k in covered]
-        program = self.assignment.program(plans)
-        values = program.values([k.values for k in covered])
-        self.values = {}
-        self.kinds = {}
-        for i, value in zip(program.series, values, strict=True):
-            series = self.table[i]
-            self.values[series.name, series.labels] = value
-            self.kinds[series.name] = series.family.kind
-
-    def one(self, name, **labels):
-        return self.values[name, tuple(sorted(labels.items()))]
+from collector.series import Kind
+from tests.unit.names.inventory import Given, Known, Slot, ask, bean, kafka, mirrormaker
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +183,19 @@ def test_other_processes_have_raw_names_too(name, attribute, metric, labels):
     named = ask(load_rules(["default"]).sets[0], name, attribute, 1.0).named
     assert named.name == metric
     assert dict(named.labels) == labels
+
+
+def test_mirrormaker_with_names_that_need_quotes():
+    given = Given("default", mirrormaker())
+    latency = "kafka_connect_mirror_mirrorsourceconnector_replication_latency_ms_max"
+    assert any(name == latency for name, _ in given.values)
+    version = {"id": "a->b", "version": "4.3.1"}
+    assert given.one("kafka_connect_app_info_version_info", **version) == 1
+    assert given.one("kafka_connect_connect_worker_metrics_connector_count") == 3
+    status = {"connector": "MirrorSourceConnector", "status": "running"}
+    assert given.one("kafka_connect_connector_metrics_status_info", **status) == 1
+    assert given.kinds["kafka_connect_mirror_mirrorsourceconnector_record_count"] is Kind.COUNTER
+    assert Kind.UNKNOWN not in given.kinds.values()
+    assert not [name for name, _ in given.values if name.startswith("kafka_admin_client")]
+    assert given.assignment.clashes == 0
+    assert not [key for key in given.values if "_objectname" in dict(key[1])]
