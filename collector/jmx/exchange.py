@@ -119,6 +119,16 @@ class Exchange:
             unread += 1
         return b"".join(parts)
 
+    def expected_bytes(self) -> int:
+        """Return how long the answers that are on their way will be, going by the last ones."""
+        expected = 0
+        for question in self._questions[len(self.results) : len(self._unread)]:
+            known = question.template
+            if known is None:
+                break
+            expected += known.length
+        return expected - len(self._decoder.buffer) + self._decoder.position
+
     def receive(self, data: bytes) -> None:
         """Take bytes from the socket. Raises PeerBrokeProtocol and CallFailed."""
         if self._reading is None:
