@@ -106,6 +106,11 @@ def _value(text: str, java_type: str) -> Value:
     return text if java_type in {"string", "enum"} else int(text)
 
 
+@cache
+def profile(name: str) -> RuleSet:
+    return load_rules([name]).sets[0]
+
+
 def rule_set(text: str) -> RuleSet:
     return parse_rule_file(text, "rules.yaml")
 

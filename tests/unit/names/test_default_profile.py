@@ -6,9 +6,8 @@ from collections import Counter
 
 import pytest
 
-from collector.names.rules import load_rules
 from collector.series import Kind
-from tests.unit.names.inventory import Given, Known, Slot, ask, bean, kafka, mirrormaker
+from tests.unit.names.inventory import Given, Known, Slot, ask, bean, kafka, mirrormaker, profile
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +179,7 @@ def test_it_stays_bounded_with_many_topics_and_partitions():
     ],
 )
 def test_other_processes_have_raw_names_too(name, attribute, metric, labels):
-    named = ask(load_rules(["default"]).sets[0], name, attribute, 1.0).named
+    named = ask(profile("default"), name, attribute, 1.0).named
     assert named.name == metric
     assert dict(named.labels) == labels
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from collector.names.rules import load_rules
 from collector.series import Kind
+from tests.unit.names import inventory
 from tests.unit.names.inventory import Given, ask, kafka, mirrormaker
 
 STRIMZI_BOARDS = """
@@ -221,11 +221,10 @@ LINK = "clientId=ClusterLink,link-name=l"
         ),
         (
             "strimzi",
-            "org.apache.ZooKeeperService:name0=ReplicatedServer_id1,name1=replica.1,name2=Leader"
-            + ",name3=InMemoryDataTree",
+            "org.apache.ZooKeeperService:name0=ReplicatedServer_id1,name1=replica.2,name2=Leader,name3=InMemoryDataTree",
             "NodeCount",
             "zookeeper_inmemorydatatree_nodecount",
-            {"replicaId": "1", "memberType": "Leader"},
+            {"replicaId": "2", "memberType": "Leader"},
         ),
         (
             "strimzi",
@@ -237,6 +236,6 @@ LINK = "clientId=ClusterLink,link-name=l"
     ],
 )  # fmt: skip
 def test_what_a_broker_of_ours_can_not_show(profile, name, attribute, metric, labels):
-    named = ask(load_rules([profile]).sets[0], name, attribute, 1.0).named
+    named = ask(inventory.profile(profile), name, attribute, 1.0).named
     assert named.name == metric
     assert dict(named.labels) == labels
