@@ -7,7 +7,8 @@ can be read by whoever has the dictionary of its id, and its id is a hash of its
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import cramjam
@@ -70,8 +71,13 @@ def build(stream: Stream, series: Sequence[Series]) -> Dictionary:
     return Dictionary(_id(plain), stream, series, body)
 
 
-def unpack_dictionary(body: bytes) -> Dictionary:
-    """Read a PackedDictionary. Raises FormatError."""
+def unpack_dictionary(
+    body: bytes, known: Mapping[int, Dictionary] = MappingProxyType({})
+) -> Dictionary:
+    """Read a PackedDictionary, or give back the known one of its content. Raises FormatError.
+
+    4,000 series take 50 ms to read, and a topic brings a copy of the same every so often.
+    """
     size = 0
     compressed = b""
     for field, value in fields(body):
@@ -88,8 +94,11 @@ def unpack_dictionary(body: bytes) -> Dictionary:
         raise FormatError(f"a dictionary can't be decompressed: {error}") from error
     if written != size:
         raise FormatError(f"a dictionary has {written} bytes where {size} belong")
+    its_id = _id(plain)
+    if its_id in known:
+        return known[its_id]
     stream, series = _decode(bytes(plain))
-    return Dictionary(_id(plain), stream, series, body)
+    return Dictionary(its_id, stream, series, body)
 
 
 def _id(plain: bytes | bytearray) -> int:

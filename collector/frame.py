@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 from collector import columns
@@ -40,6 +41,7 @@ MAX_SEQ = MAX_TIME_MS = 1 << 61
 """Far beyond any real one: so that sums and differences fit into 64 bits too."""
 
 _BOOT_ID_BYTES = 16
+_DICTIONARY_FIELD = 2
 
 
 class Instant(NamedTuple):
@@ -201,14 +203,17 @@ def encode_rejection(rejection: Rejection) -> bytes:
     return _record(6, body)
 
 
-def decode(record: bytes) -> Body:
-    """Read a record. Raises TooNew when a newer version wrote it, FormatError when it isn't one."""
+def decode(record: bytes, known: Mapping[int, Dictionary] = MappingProxyType({})) -> Body:
+    """Read a record; a dictionary that is `known` already is given back as it is.
+
+    Raises TooNew when a newer version wrote it, FormatError when it isn't one.
+    """
     needs = FORMAT
     found: tuple[int, int | bytes] | None = None
     for field, value in fields(record):
         if field == 1:
             needs = as_int(value)
-        elif field in _READERS:
+        elif field == _DICTIONARY_FIELD or field in _READERS:
             found = field, value
     if needs > FORMAT:
         raise TooNew(
@@ -217,7 +222,10 @@ def decode(record: bytes) -> Body:
         )
     if found is None:
         raise FormatError("a record without a body that this version knows")
-    return _READERS[found[0]](as_bytes(found[1]))
+    field, value = found
+    if field == _DICTIONARY_FIELD:
+        return unpack_dictionary(as_bytes(value), known)
+    return _READERS[field](as_bytes(value))
 
 
 def _record(field: int, body: bytes) -> bytes:
@@ -319,7 +327,6 @@ def _read_rejection(data: bytes) -> Rejection:
 
 
 _READERS: dict[int, Callable[[bytes], Body]] = {
-    2: unpack_dictionary,
     3: _read_frame,
     4: _read_segment_header,
     5: bytes,

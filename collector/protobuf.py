@@ -14,6 +14,7 @@ from collector.errors import FormatError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BYTES = 10
+_MAX_SHIFT = 63
 
 
 def varint(value: int) -> bytes:
@@ -90,12 +91,20 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def unpack(data: bytes) -> list[int]:
-    """Read a packed field's varints."""
+    """Read a packed field's varints. Raises FormatError."""
     values = []
-    at = 0
-    while at < len(data):
-        value, at = read_varint(data, at)
-        values.append(value)
+    value = shift = 0
+    for byte in data:
+        if byte < 0x80:
+            values.append(value | byte << shift)
+            value = shift = 0
+        else:
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if shift > _MAX_SHIFT:
+                break
+    if shift or any(value >> 64 for value in values):
+        raise FormatError("a varint of a packed field does not end within 64 bits")
     return values
 
 

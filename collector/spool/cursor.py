@@ -225,7 +225,7 @@ class Cursor:
             if entry.damaged:
                 self._damaged = True
             try:
-                return decode(entry.payload), entry.end
+                return decode(entry.payload, self._dictionaries), entry.end
             except TooNew as why:
                 self._notices.held(why)
                 return None

@@ -113,7 +113,7 @@ class PartitionState:
         """Take in the next record. Raises FormatError for one that isn't ours."""
         self._next = max(self._next, record.offset + 1)
         try:
-            body = decode(record.value)
+            body = decode(record.value, self._dictionaries)
         except TooNew:
             if record.labels.stream and record.offset >= self._committed:
                 self._hold(record.labels.stream, record.offset)
