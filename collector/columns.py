@@ -21,9 +21,10 @@ one series to the next in place of a fresh start costs 20 % more bytes.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import add, itemgetter, sub
+from struct import Struct
 
 import cramjam
 
@@ -93,8 +94,9 @@ def decode(data: bytes, size: int, rounds: int) -> list[Row[float]]:
     integers = bits.bit_count()
     middle = bitmap_size + 8 * integers * rounds
     deltas = array("q", _unplanes(plain[bitmap_size:middle]))
-    xors = _unplanes(plain[middle:])
-    xor_words = array("Q", xors)
+    xors = array("Q", _unplanes(plain[middle:]))
+    order = _order(bits, size) if 0 < integers < size else None
+    pack = Struct(f"{size}d").pack
 
     rows = []
     whole: list[int] = []  # not floats: a delta may be twice 2**53, which they would round
@@ -102,11 +104,15 @@ def decode(data: bytes, size: int, rounds: int) -> list[Row[float]]:
     for t in range(rounds):
         step = deltas[t::rounds]
         whole = list(map(add, whole, step)) if whole else step.tolist()
-        previous ^= int.from_bytes(xor_words[t::rounds].tobytes(), "little")
-        values = array("d", whole)
-        values.frombytes(previous.to_bytes(8 * (size - integers), "little"))
-        mixed = 0 < integers < size
-        rows.append(array("d", _order(bits, size)(values)) if mixed else values)
+        previous ^= int.from_bytes(xors[t::rounds].tobytes(), "little")
+        others = row()
+        others.frombytes(previous.to_bytes(8 * (size - integers), "little"))
+        # One list of ints and floats, put in order, then written at once: an array in between
+        # would make every number once more.
+        cells: Sequence[float] = whole + others.tolist()
+        values = row()
+        values.frombytes(pack(*(order(cells) if order else cells)))
+        rows.append(values)
     return rows
 
 
@@ -159,12 +165,12 @@ def _unplanes(planes: bytes) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _order(bits: int, size: int) -> Callable[[Row[float]], Iterable[float]]:
+def _order(bits: int, size: int) -> Callable[[Sequence[float]], tuple[float, ...]]:
     """Put "integers, then the others" back into the dictionary's order. Bitmaps repeat a lot."""
-    at_integer = iter(range(size))
-    at_other = iter(range(bits.bit_count(), size))
-    places = [next(at_integer) if bits >> i & 1 else next(at_other) for i in range(size)]
-    return itemgetter(*places)
+    integers = bits.bit_count()
+    next_place = {ord("1"): iter(range(integers)), ord("0"): iter(range(integers, size))}
+    mask = format(bits, f"0{size}b")[::-1].encode()
+    return itemgetter(*map(next, map(next_place.__getitem__, mask)))
 
 
 def _decompress(data: bytes, size: int) -> bytes:
