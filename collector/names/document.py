@@ -81,7 +81,10 @@ def load(text: str, file: str) -> Entry:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start
-        raise DocumentError(place, f"not YAML: {error.problem or error.context}") from error
+        problem = error.problem or error.context or "?"
+        if "mapping values" in problem:  # a pattern that ends in a colon
+            problem += ": put the text in front of this colon in quotes"
+        raise DocumentError(place, f"not YAML: {problem}") from error
     except RecursionError as error:
         raise DocumentError(start, "nested too deeply to be a rule file") from error
     except ValueError as error:  # 2001-99-99 looks like a date

@@ -35,7 +35,7 @@ def test_the_first_of_several_merged_mappings_wins():
     "text,says",
     [
         ("a: [", "f:1:5: not YAML"),
-        ("a: b: c", "f:1:5: not YAML"),
+        ("a: b: c", "f:1:5: not YAML: mapping values are not allowed here: put the text in front"),
         ("a: *x", "f:1:4: not YAML: found undefined alias"),
         ("\x00", "f:1:1: not YAML"),
         ("a: 1\n---\nb: 2", "f:2:1: not YAML"),
