@@ -236,14 +236,10 @@ def _targets(
     sources = config.sources
     for jmx in sources.jmx:
         from collector.names.rules import load_rules  # noqa: PLC0415
-        from collector.sources.jmx import JmxSource, JmxTarget  # noqa: PLC0415
+        from collector.sources.jmx_target import jmx_source  # noqa: PLC0415
 
-        build = partial(JmxSource, JmxTarget(host=jmx.address.host, port=jmx.address.port))
-        add(
-            jmx.job,
-            jmx.target_instance,
-            partial(build, rules=load_rules(list(map(str, jmx.names)))),
-        )
+        rules = load_rules(list(map(str, jmx.names)))
+        add(jmx.job, jmx.target_instance, partial(jmx_source, jmx, rules))
     if sources.host:
         from collector.sources.host import HostSource  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ from collector.cli.program import OK, Verb
 from collector.cli.words import size, span
 
 if TYPE_CHECKING:
-    from collector.config import Config, Loaded
+    from collector.config import Config, JmxConfig, Loaded
 
 
 @click.command(
@@ -35,6 +35,7 @@ def check(file: Path) -> int:
 
     loaded = load(file, os.environ)
     _look_at_files(loaded)
+    _look_at_jvms(loaded)
     _read_rules(loaded)
     _ask_librdkafka(loaded)
     if loaded.problems.has_errors:
@@ -63,6 +64,11 @@ def _look_at_files(loaded: Loaded) -> None:
         for index, sink in enumerate(config.sinks)
         if sink.token_file
     ]
+    secrets += [
+        (("sources", "jmx", index, "password_file"), jvm.password_file, True)
+        for index, jvm in enumerate(config.sources.jmx)
+        if jvm.password_file
+    ]
     for path, secret, one_line in secrets:
         try:
             Secret(secret, one_line=one_line).read()
@@ -70,6 +76,33 @@ def _look_at_files(loaded: Loaded) -> None:
             loaded.problems.warning(loaded.place(path), f"{exc.message}: {exc.hint}", path)
         if says := exposure(secret):
             loaded.problems.warning(loaded.place(path), f"{secret}: {says}", path)
+
+
+def _look_at_jvms(loaded: Loaded) -> None:
+    """Look at certificates, and at what an engine needs; all of it may differ where it runs."""
+    from collector.errors import SourceError  # noqa: PLC0415
+
+    for index, jvm in enumerate(loaded.config.sources.jmx):
+        path: tuple[str | int, ...] = ("sources", "jmx", index)
+        if jvm.tls:
+            from collector.credentials import exposure  # noqa: PLC0415
+            from collector.sources.jmx_target import Certificates  # noqa: PLC0415
+
+            place = loaded.place((*path, "tls"))
+            try:
+                Certificates(jvm.tls).context()
+            except SourceError as exc:
+                says = f"{exc.message}: {exc.hint}"
+                loaded.problems.warning(place, says, (*path, "tls"))
+            key = jvm.tls.key_file or jvm.tls.cert_file
+            if key and (says := exposure(key) or ""):
+                loaded.problems.warning(place, f"{key}: {says}", (*path, "tls"))
+        if jvm.engine == "jmxquery":
+            from collector.sources import jmxquery  # noqa: PLC0415
+
+            if lacks := jmxquery.missing():
+                place = loaded.place((*path, "engine"))
+                loaded.problems.warning(place, ": ".join(lacks), (*path, "engine"))
 
 
 def _read_rules(loaded: Loaded) -> None:
@@ -129,10 +162,7 @@ def summary(config: Config) -> list[str]:
         f"every    {every}",
     ]
     sources = config.sources
-    lines += [
-        f"reads    jmx {jvm.address}, job {jvm.job}, names {' '.join(map(str, jvm.names))}"
-        for jvm in sources.jmx
-    ]
+    lines += [f"reads    jmx {_jvm(jvm)}" for jvm in sources.jmx]
     if sources.host:
         lines.append(f"reads    host, job {sources.host.job}")
     if sources.kafka:
@@ -151,3 +181,12 @@ def summary(config: Config) -> list[str]:
     ]
     lines.append(f"serves   http://{config.status.listen}/")
     return lines
+
+
+def _jvm(jvm: JmxConfig) -> str:
+    text = f"{jvm.address}, job {jvm.job}, names {' '.join(map(str, jvm.names))}"
+    if jvm.username:
+        text += f", as {jvm.username}"
+    if jvm.tls:
+        text += ", TLS" if jvm.tls.verify_hostname else ", TLS for any host of the CA"
+    return text if jvm.engine == "native" else f"{text}, engine {jvm.engine}"

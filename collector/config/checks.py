@@ -31,6 +31,7 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
     _targets_differ(reader, problems, node)
     _sinks_differ(reader, problems)
     _jvms_have_names(reader, problems)
+    _jvms_can_be_entered(reader, problems)
     _tokens_are_safe(reader, problems)
     config = reader.built.get(())
     if (
@@ -96,6 +97,48 @@ def _jvms_have_names(reader: Reader, problems: Problems) -> None:
             problems.error(reader.places[below], "is empty: write [default]", below)
 
 
+def _jvms_can_be_entered(reader: Reader, problems: Problems) -> None:
+    for path, jvm in reader.built.items():
+        if not isinstance(jvm, JmxConfig):
+            continue
+        for key, says in _wrong_of(jvm):
+            problems.error(reader.places[*path, *key], says, (*path, *key))
+        if jvm.password_file and not jvm.tls and not _is_loopback(jvm.address.host):
+            below = (*path, "password_file")
+            problems.warning(
+                reader.places[below], "the password travels unencrypted: use tls", below
+            )
+
+
+def _wrong_of(jvm: JmxConfig) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The keys of a JVM that don't go together, with what to do."""
+    tls = jvm.tls
+    if jvm.username and not jvm.password_file:
+        yield ("username",), "needs a password_file beside it"
+    if jvm.password_file and not jvm.username:
+        yield ("password_file",), "needs a username beside it"
+    if jvm.registry_tls and not tls:
+        yield ("registry_tls",), 'needs tls beside it: write "tls: true", or keys below tls'
+    if tls and tls.key_file and not tls.cert_file:
+        yield ("tls", "key_file"), "needs the cert_file that it is the key of"
+    if tls and not tls.verify_hostname and not tls.ca_file:
+        yield (
+            ("tls", "verify_hostname"),
+            (
+                "false needs a ca_file beside it: else a certificate for any host in the world "
+                "would do. Name a CA that signs nothing else, or the JVM's own certificate"
+            ),
+        )
+    if jvm.engine == "jmxquery":
+        for key, is_set, says in (
+            ("password_file", jvm.password_file, "would show the password in the process list"),
+            ("tls", tls, "can't be told which certificates to trust"),
+            ("rmi_port", jvm.rmi_port, "connects to the port that the registry names"),
+        ):
+            if is_set:
+                yield (key,), f"engine jmxquery {says}: leave this out, or use engine native"
+
+
 def _sinks_differ(reader: Reader, problems: Problems) -> None:
     seen: dict[str, KeyPath] = {}
     for path, section in sorted(reader.built.items(), key=lambda item: _place(reader, item[0])):
@@ -125,7 +168,11 @@ def _tokens_are_safe(reader: Reader, problems: Problems) -> None:
 def _is_safe(url: str) -> bool:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if parts.scheme == "https" or host == "localhost":
+    return parts.scheme == "https" or _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

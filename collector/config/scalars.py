@@ -143,6 +143,12 @@ def between(low: str, high: str, read: Callable[[str], float]) -> Callable[[str]
     return bounded
 
 
+def yes_or_no(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError(f"{quoted(text)} is neither: write true or false")
+    return text.lower() == "true"
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     *others, last = words
     choice = f"{', '.join(others)} or {last}" if others else last
@@ -174,6 +180,13 @@ def label_text(text: str) -> str:
 
 def label_value(_name: str, text: str) -> str:
     return label_text(text)
+
+
+def user_name(text: str) -> str:
+    """Who logs in somewhere: one line."""
+    if not text.strip() or len(text) > 256 or not text.isprintable():
+        raise ValueError(f"{quoted(text)} is not a user name: write 1 to 256 printable characters")
+    return text
 
 
 _RESERVED_LABELS = frozenset({"site", "node", "job", "instance"})
@@ -208,6 +221,13 @@ def address(text: str) -> Address:
     if not 1 <= int(match[3]) <= 65535:
         raise ValueError(f"{quoted(text)}: {match[3]} is no port: write 1 to 65535")
     return Address(match[1] or match[2], int(match[3]))
+
+
+def host_name(text: str) -> str:
+    """A name or an IP address, as a certificate has it."""
+    if not re.fullmatch(r"[^\s:/\[\]@]{1,253}|[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f.]*", text):
+        raise ValueError(f"{quoted(text)} is not a host name: write it like broker.example")
+    return text
 
 
 def http_url(text: str) -> str:
@@ -284,4 +304,8 @@ TopicName = Annotated[str, Word("topic name", "edgevitals.telemetry", topic_name
 Pattern = Annotated[str, Word("regular expression", "pos\\..*", pattern)]
 FilePath = Annotated[Path, Word("path", "/run/secrets/token", file_path)]
 NameRules = Annotated[str | Path, Word("profile or path", "default", name_rules)]
+YesNo = Annotated[bool, Word("true or false", "true", yes_or_no)]
+UserName = Annotated[str, Word("user name", "monitor", user_name)]
+HostName = Annotated[str, Word("host name", "broker.example", host_name)]
+Port = Annotated[int, Word("port", "9999", whole_number(1, 65535))]
 Rounds = Annotated[int, Word("whole number", "6", whole_number(1, 120))]

@@ -20,6 +20,7 @@ from collector.config.scalars import (
     FilePath,
     Free,
     FreeSpace,
+    HostName,
     HostPort,
     HttpUrl,
     Interval,
@@ -27,11 +28,14 @@ from collector.config.scalars import (
     NameRules,
     Pattern,
     PlainName,
+    Port,
     Rounds,
     Size,
     TopicName,
+    UserName,
     Window,
     Word,
+    YesNo,
     label_name,
     label_value,
     one_of,
@@ -40,6 +44,8 @@ from collector.config.scalars import (
 TierName = Literal["vital", "standard", "detail"]
 TIERS: tuple[TierName, ...] = ("vital", "standard", "detail")
 PresetName = Literal["lan", "cellular", "satellite"]
+Engine = Literal["native", "jmxquery"]
+ENGINES: tuple[Engine, ...] = ("native", "jmxquery")
 
 
 class Preset(NamedTuple):
@@ -73,6 +79,37 @@ class TiersConfig(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
+class JmxTlsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How a JMX server is trusted, and how it may trust us. Files are PEM, read on change."""
+
+    ca_file: Annotated[
+        FilePath | None,
+        Meta(
+            description="Certificates that are trusted: a CA, or the server's own. "
+            "Those of the system if left out."
+        ),
+    ] = None
+    cert_file: Annotated[
+        FilePath | None,
+        Meta(description="Our certificate with its chain, where the JVM asks for one."),
+    ] = None
+    key_file: Annotated[
+        FilePath | None,
+        Meta(description="The key of cert_file, not encrypted; in cert_file if left out."),
+    ] = None
+    verify_hostname: Annotated[
+        YesNo,
+        Meta(
+            description="Whether the certificate must name the host. JMX certificates often don't, "
+            "since Java's own clients never ask; false needs a ca_file that signs nothing else."
+        ),
+    ] = True
+    server_name: Annotated[
+        HostName | None,
+        Meta(description="The name that the certificate has; the host of the address if left out."),
+    ] = None
+
+
 class JmxConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One JVM."""
 
@@ -85,6 +122,40 @@ class JmxConfig(msgspec.Struct, frozen=True, kw_only=True):
         tuple[NameRules, ...],
         Meta(description="Profiles or jmx_exporter rule files that make the metric names."),
     ] = ("default",)
+    username: Annotated[
+        UserName | None, Meta(description="Who reads; a user of the role readonly is enough.")
+    ] = None
+    password_file: Annotated[
+        FilePath | None,
+        Meta(description="File with the user's password, read again when it changes."),
+    ] = None
+    tls: Annotated[
+        JmxTlsConfig | None,
+        Switch(),
+        Meta(description="The JMX server speaks TLS: true, or keys below."),
+    ] = None
+    registry_tls: Annotated[
+        YesNo, Meta(description="The registry speaks TLS too, at the port of the address.")
+    ] = False
+    rmi_port: Annotated[
+        Port | None,
+        Meta(description="The port of the JMX server; what the registry says if left out."),
+    ] = None
+    follow_stub: Annotated[
+        YesNo,
+        Meta(
+            description="Connect to the host that the registry names, not to that of the address: "
+            "for a registry on another machine. The password goes there too."
+        ),
+    ] = False
+    engine: Annotated[
+        Engine,
+        Word("engine", "native", one_of(*ENGINES)),
+        Meta(
+            description="native reads without a JVM. jmxquery starts one for each round: for JVMs "
+            "that native can't read; needs Java and the extra jvm."
+        ),
+    ] = "native"
 
     @property
     def target_instance(self) -> str:

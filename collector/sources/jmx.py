@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
-from typing import Final
+from typing import Any, Final, Protocol
 
 from collector.errors import SourceError
-from collector.jmx import AttributeInfo, BeanInfo, Client, JmxError, Layout, ObjectName, Scrape
+from collector.jmx import AttributeInfo, BeanInfo, Client, JmxError, ObjectName, Slot, Value
 from collector.names.assignment import Assignment, Plan, Program
 from collector.names.rules import Rules
 from collector.names.subject import Bean
@@ -22,7 +22,7 @@ from collector.target import Reading
 _COMPOSITE: Final = frozenset(
     {"javax.management.openmbean.CompositeData", "javax.management.openmbean.TabularData"}
 )
-_COSTLY: Final = {
+COSTLY: Final = {
     "java.lang:type=Runtime": {"SystemProperties", "ClassPath", "BootClassPath", "LibraryPath"}
 }
 """Long texts that no rule ever turned into a number; jmx_exporter leaves them out too."""
@@ -49,16 +49,13 @@ class JmxSource:
 
     def __init__(self, target: JmxTarget, series: TargetSeries, rules: Rules) -> None:
         """Keep what is needed; the first `read` connects."""
-        self._assignment = Assignment(rules, series)
-        self._layouts: list[Layout] = []
-        self._plans: list[Plan] = []
-        self._program = Program(())
+        self._naming = Naming(series, rules)
         self.failures = 0
         """Beans and attributes of the last read that could not be read."""
         self.client = Client(
             target.host,
             target.port,
-            selection=_Wanted(rules),
+            selection=Wanted(rules),
             username=target.username,
             password=target.password,
             tls=target.tls,
@@ -72,12 +69,12 @@ class JmxSource:
     @property
     def clashes(self) -> int:
         """Values of the last read that found their series taken; the first one was kept."""
-        return self._assignment.clashes
+        return self._naming.clashes
 
     @property
     def left_out(self) -> int:
         """Values of the last read that were over a rule's limit."""
-        return self._assignment.left_out
+        return self._naming.left_out
 
     def read(self, deadline: float) -> Reading:
         """Read all beans once.
@@ -89,38 +86,81 @@ class JmxSource:
         except JmxError as error:
             raise SourceError(error.message, error.hint) from error
         self.failures = len(scrape.failures)
-        self._keep_up(scrape)
-        values = self._program.values(answer for _, answer in scrape.readings)
-        return Reading(self._program.series, values)
+        return self._naming.reading(scrape.readings)
 
     def close(self) -> None:
         """End the session. Never raises."""
         self.client.close()
 
-    def _keep_up(self, scrape: Scrape) -> None:
+
+class BeanName(Protocol):
+    @property
+    def name(self) -> ObjectName: ...
+
+
+class Form(Protocol):
+    """The form of one bean's answer, as `collector.jmx.Layout`; the plan for it is its tag."""
+
+    tag: Any
+
+    @property
+    def bean(self) -> BeanName: ...
+    @property
+    def slots(self) -> tuple[Slot, ...]: ...
+
+
+Answers = Sequence[tuple[Form, tuple[Value, ...]]]
+
+
+class Naming:
+    """Names and series for what a JVM answered, round after round."""
+
+    def __init__(self, series: TargetSeries, rules: Rules) -> None:
+        self._assignment = Assignment(rules, series)
+        self._forms: list[Form] = []
+        self._plans: list[Plan] = []
+        self._program = Program(())
+
+    @property
+    def clashes(self) -> int:
+        """Values of the last read that found their series taken; the first one was kept."""
+        return self._assignment.clashes
+
+    @property
+    def left_out(self) -> int:
+        """Values of the last read that were over a rule's limit."""
+        return self._assignment.left_out
+
+    def reading(self, answers: Answers) -> Reading:
+        """Return a round's values. Raises SourceError when there are too many series."""
+        self._keep_up(answers)
+        values = self._program.values(values for _, values in answers)
+        return Reading(self._program.series, values)
+
+    def _keep_up(self, answers: Answers) -> None:
         """Ask the rules about what is new, and about texts and numbers that they look at."""
-        layouts = [layout for layout, _ in scrape.readings]
-        has_changed = layouts != self._layouts
+        forms = [form for form, _ in answers]
+        has_changed = forms != self._forms
         if has_changed:
             plans = []
-            for layout, values in scrape.readings:
-                if layout.tag is None:
-                    name = layout.bean.name
-                    layout.tag = self._assignment.plan(
-                        Bean(name.domain, name.properties), layout.slots, values
+            for form, values in answers:
+                if form.tag is None:
+                    name = form.bean.name
+                    form.tag = self._assignment.plan(
+                        Bean(name.domain, name.properties), form.slots, values
                     )
-                plans.append(layout.tag)
+                plans.append(form.tag)
             self._plans = plans
-        for plan, (_, values) in zip(self._plans, scrape.readings, strict=True):
+        for plan, (_, values) in zip(self._plans, answers, strict=True):
             if plan.looking and self._assignment.look_again(plan, values):
                 has_changed = True
         if has_changed:
-            self._layouts = []  # if the next line raises, the next round tries again
+            self._forms = []  # if the next line raises, the next round tries again
             self._program = self._assignment.program(self._plans)
-            self._layouts = layouts
+            self._forms = forms
 
 
-class _Wanted:
+class Wanted:
     """What the rules ask for (see `collector.jmx.Selection`)."""
 
     def __init__(self, rules: Rules) -> None:
@@ -133,7 +173,7 @@ class _Wanted:
 
     def attributes(self, name: ObjectName, info: BeanInfo) -> Sequence[str]:
         bean = Bean(name.domain, name.properties)
-        costly = _COSTLY.get(str(name), set())
+        costly = COSTLY.get(str(name), set())
         shapes = [_shape(each) for each in info.attributes if each.name not in costly]
         wanted: set[str] = set()
         for rule_set in self._sets:  # one after the other: each prepares for a bean once

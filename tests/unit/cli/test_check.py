@@ -108,6 +108,46 @@ def test_doubts_about_credential_files_are_warnings():
     assert result.stdout.startswith("c.yaml: ok\n")
 
 
+def test_a_guarded_jvm_is_told_and_its_files_are_looked_at():
+    Path("password").write_text("hunter2")
+    Path("password").chmod(0o644)
+    result = check("""\
+        site: a
+        sources:
+          jmx:
+            - address: "localhost:1"
+              username: monitor
+              password_file: password
+              tls: {ca_file: nope.pem, verify_hostname: false}
+        """)
+    assert result.exit_code == 0
+    heads = [line for line in result.stderr.splitlines() if ": warning: " in line]
+    here = Path.cwd()
+    assert heads == [
+        (
+            f"c.yaml:6:22: warning: sources.jmx[0].password_file: {here}/password: "
+            "readable by everybody (0644): chmod 0600"
+        ),
+        f"c.yaml:7:12: warning: sources.jmx[0].tls: {here}/nope.pem: no such file: check the path",
+    ]
+    assert "hunter2" not in result.output
+    reads = "localhost:1, job kafka, names default, as monitor, TLS for any host of the CA"
+    assert f"  reads    jmx {reads}\n" in result.stdout
+
+
+def test_what_an_engine_lacks_is_a_warning(monkeypatch):
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    result = check(
+        "site: a\nsources: {jmx: [{address: 'a:1', engine: jmxquery}]}\n", PATH="/nowhere"
+    )
+    assert result.exit_code == 0
+    assert (
+        "c.yaml:2:42: warning: sources.jmx[0].engine: engine jmxquery: there is no java on the "
+        "PATH or in JAVA_HOME: install a JRE"
+    ) in result.stderr
+    assert "names default, engine jmxquery\n" in result.stdout
+
+
 def test_mistakes_in_rule_files_are_found():
     Path("mine.yaml").write_text("rules:\n  - pattern: '('\n")
     result = check("site: a\nsources: {jmx: [{address: 'a:1', names: [./mine.yaml]}]}\n")

@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 
-from collector.config import PRESETS, TIERS, Address, FreeSpace, load
+from collector.config import PRESETS, TIERS, Address, FreeSpace, JmxTlsConfig, load
 from collector.config.scalars import PROFILES
 from collector.config.tree import Config
 from collector.errors import ConfigError
@@ -146,6 +146,60 @@ def test_a_source_is_switched_on_by_true_or_by_keys_and_off_by_false():
     assert loaded("site: a\nsources: {host: {job: h}}\n").config.sources.host.job == "h"
 
 
+def test_a_jvm_that_is_guarded(tmp_path):
+    config = loaded("""\
+        site: a
+        sources:
+          jmx:
+            - address: "broker:9999"
+              username: monitor
+              password_file: secrets/jmx
+              tls: {ca_file: ca.pem, cert_file: me.pem, key_file: me.key, verify_hostname: false,
+                    server_name: b.example}
+              registry_tls: true
+              rmi_port: 9998
+              follow_stub: True
+            - {address: "127.0.0.1:9999", tls: true, engine: native}
+            - {address: "127.0.0.1:9998", tls: false, engine: jmxquery}
+        """).config
+    first, second, third = config.sources.jmx
+    assert first.username == "monitor"
+    assert first.password_file == tmp_path / "secrets/jmx"
+    assert first.tls == JmxTlsConfig(
+        ca_file=tmp_path / "ca.pem",
+        cert_file=tmp_path / "me.pem",
+        key_file=tmp_path / "me.key",
+        verify_hostname=False,
+        server_name="b.example",
+    )
+    assert (first.registry_tls, first.rmi_port, first.follow_stub) == (True, 9998, True)
+    assert first.engine == second.engine == "native"
+    assert second.tls == JmxTlsConfig()
+    assert second.tls.verify_hostname
+    assert (third.tls, third.engine, third.username) == (None, "jmxquery", None)
+
+
+@pytest.mark.parametrize(
+    "address,tls,is_warned",
+    [
+        ("b:1", "false", True),
+        ("10.0.0.1:1", "false", True),
+        ("b:1", "true", False),
+        ("localhost:1", "false", False),
+        ("[::1]:1", "false", False),
+        ("127.3.2.1:1", "false", False),
+    ],
+)
+def test_a_password_without_tls_is_warned_of(address, tls, is_warned):
+    warnings = loaded(
+        f"site: a\nsources: {{jmx: [{{address: '{address}', tls: {tls}, username: u, "
+        "password_file: p}]}"
+    ).warnings
+    assert [w.partition(": warning: ")[2] for w in warnings] == [
+        "sources.jmx[0].password_file: the password travels unencrypted: use tls"
+    ] * is_warned
+
+
 def test_properties_of_kafka_stay_text():
     kafka = loaded("""\
         site: a
@@ -244,7 +298,8 @@ def test_json_is_yaml():
             "site: a\nsources: {jmx: [a:1]}",
             (
                 "2:17: error: sources.jmx[0]: is a section: write keys below it: "
-                "address, job, instance, names"
+                "address, job, instance, names, username, password_file, tls, registry_tls, "
+                "rmi_port, follow_stub, engine"
             ),
         ),
         (
@@ -351,6 +406,80 @@ def test_json_is_yaml():
             (
                 '2:42: error: sources.jmx[0].names[0]: "fancy" is no profile: '
                 f"write {', '.join(PROFILES)}, or the path of a rule file with a / in it"
+            ),
+        ),
+        # ---- how to get into a JVM
+        (
+            "site: a\nsources: {jmx: [{address: 'a:1', username: u}]}",
+            "2:44: error: sources.jmx[0].username: needs a password_file beside it",
+        ),
+        (
+            "site: a\nsources: {jmx: [{address: '[::1]:1', password_file: p}]}",
+            "2:53: error: sources.jmx[0].password_file: needs a username beside it",
+        ),
+        (
+            "site: a\nsources: {jmx: [{address: 'a:1', registry_tls: true}]}",
+            (
+                "2:48: error: sources.jmx[0].registry_tls: needs tls beside it: "
+                'write "tls: true", or keys below tls'
+            ),
+        ),
+        (
+            "site: a\nsources: {jmx: [{address: 'a:1', tls: {key_file: k}}]}",
+            "2:50: error: sources.jmx[0].tls.key_file: needs the cert_file that it is the key of",
+        ),
+        (
+            "site: a\nsources: {jmx: [{address: 'a:1', tls: {verify_hostname: false}}]}",
+            (
+                "2:57: error: sources.jmx[0].tls.verify_hostname: false needs a ca_file beside "
+                "it: else a certificate for any host in the world would do. Name a CA that signs "
+                "nothing else, or the JVM's own certificate"
+            ),
+        ),
+        (
+            "site: a\nsources: {jmx: [{address: 'a:1', tls: {verify_hostname: no, ca_file: c}}]}",
+            (
+                '2:57: error: sources.jmx[0].tls.verify_hostname: "no" is neither: '
+                "write true or false"
+            ),
+        ),
+        (
+            "site: a\nsources: {jmx: [{address: 'a:1', tls: {server_name: 'a:1'}}]}",
+            (
+                '2:53: error: sources.jmx[0].tls.server_name: "a:1" is not a host name: '
+                "write it like broker.example"
+            ),
+        ),
+        (
+            "site: a\nsources: {jmx: [{address: 'a:1', rmi_port: 0}]}",
+            "2:44: error: sources.jmx[0].rmi_port: 0 is out of bounds: write 1 to 65535",
+        ),
+        (
+            "site: a\nsources: {jmx: [{address: 'a:1', engine: java}]}",
+            '2:42: error: sources.jmx[0].engine: "java" is unknown: write native or jmxquery',
+        ),
+        (
+            (
+                "site: a\nsources: {jmx: [{address: 'localhost:1', engine: jmxquery, "
+                "username: u, password_file: p}]}"
+            ),
+            (
+                "2:88: error: sources.jmx[0].password_file: engine jmxquery would show the "
+                "password in the process list: leave this out, or use engine native"
+            ),
+        ),
+        (
+            "site: a\nsources: {jmx: [{address: 'a:1', engine: jmxquery, tls: true}]}",
+            (
+                "2:57: error: sources.jmx[0].tls: engine jmxquery can't be told which "
+                "certificates to trust: leave this out, or use engine native"
+            ),
+        ),
+        (
+            "site: a\nsources: {jmx: [{address: 'a:1', engine: jmxquery, rmi_port: 2}]}",
+            (
+                "2:62: error: sources.jmx[0].rmi_port: engine jmxquery connects to the port "
+                "that the registry names: leave this out, or use engine native"
             ),
         ),
     ],
