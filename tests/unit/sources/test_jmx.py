@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collector.jmx import AttributeInfo, BeanInfo, ObjectName
 from collector.names.rules import Rules, load_rules
-from collector.sources.jmx import _Wanted
+from collector.sources.jmx import Wanted
 from tests.unit.names.inventory import rule_set
 
 COMPOSITE = "javax.management.openmbean.CompositeData"
@@ -28,12 +28,12 @@ def info(**attributes: str) -> BeanInfo:
     )
 
 
-def asked(wanted: _Wanted, name: str, **attributes: str) -> list[str]:
+def asked(wanted: Wanted, name: str, **attributes: str) -> list[str]:
     return list(wanted.attributes(ObjectName.parse(name), info(**attributes)))
 
 
-def wanted(*texts: str) -> _Wanted:
-    return _Wanted(Rules(tuple(map(rule_set, texts))))
+def wanted(*texts: str) -> Wanted:
+    return Wanted(Rules(tuple(map(rule_set, texts))))
 
 
 def test_only_attributes_that_a_rule_can_name_are_read():
