@@ -1,12 +1,12 @@
 # Everything starts here; each target does the set-up it needs, and leaves what is there alone.
 #   make test    all checks and tests         make check   linters and types alone (also: make fix)
 #   make demo    the whole line, live (KEEP=1 keeps it up at the end)
-#   make bench   sizes and speeds, beside what they should be
+#   make bench   sizes and speeds, beside what they should be; bench-memory: two minutes for memory
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test check fix demo bench clean python parts soak mutants deploy-test
+.PHONY: test check fix demo bench bench-memory clean python parts soak mutants deploy-test
 
 test: parts check
 	$(BIN)/pytest $(PYTEST)
@@ -26,6 +26,9 @@ demo: parts
 
 bench: python
 	$(BIN)/python -m bench
+
+bench-memory: parts
+	$(BIN)/python -m bench memory
 
 # The Python environment from uv.lock; then the jars and programs that tests and demo start.
 python:
