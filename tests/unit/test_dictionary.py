@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import cramjam
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import dictionary, protobuf
@@ -52,7 +52,8 @@ def test_protobuf_reads_what_we_write():
     assert built.id == int.from_bytes(hashlib.sha256(plain).digest()[:8], "little")
 
 
-@given(examples.streams, st.lists(examples.series, max_size=6))
+@settings(max_examples=50)
+@given(examples.streams, st.lists(examples.series, max_size=4))
 def test_a_dictionary_is_read_back(stream, series):
     built = dictionary.build(stream, series)
     read = unpack_dictionary(built.packed)
@@ -121,6 +122,7 @@ def test_a_damaged_byte_is_a_format_error_or_another_dictionary(at, flip):
     assert read.id != built.id or list(read.series) == list(SERIES)
 
 
+@settings(max_examples=60)
 @given(st.integers(0), st.integers(1, 255))
 def test_a_damaged_byte_behind_the_compression_too(at, flip):
     plain = bytearray(_plain(dictionary.build(STREAM, SERIES).packed))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import dictionary, mark, protobuf
@@ -60,6 +60,7 @@ def _theirs(record: bytes):
     return read
 
 
+@settings(max_examples=50)
 @given(frames())
 def test_protobuf_reads_the_frames_that_we_write(it):
     read = _theirs(encode_frame(it)).frame
@@ -80,6 +81,7 @@ def test_protobuf_reads_the_frames_that_we_write(it):
     assert read.columns == it.columns
 
 
+@settings(max_examples=50)
 @given(frames())
 def test_a_frame_is_read_back(it):
     assert decode(encode_frame(it)) == it
@@ -200,6 +202,7 @@ def test_a_frame_that_says_nonsense_is_refused(change):
         decode(judge("Record")(frame=_GOOD | change).SerializeToString())
 
 
+@settings(max_examples=50)
 @given(frames(), st.integers(0), st.integers(1, 255))
 def test_a_damaged_byte_of_a_frame_is_a_format_error_or_another_frame(it, at, flip):
     """The checksum is the segment's and Kafka's: here only nothing else may happen."""

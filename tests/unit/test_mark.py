@@ -104,7 +104,7 @@ _MOVES = st.lists(
         st.integers(1, 12),
         st.integers(1, 30),
     ),
-    max_size=60,
+    max_size=40,
 )
 
 
@@ -142,6 +142,7 @@ def test_each_round_is_delivered_when_it_is_new_or_missing_and_never_else(moves,
     assert model.opened == model.closed + model.given_up + sum(map(len, model.missing))
 
 
+@settings(max_examples=50)
 @given(_MOVES)
 def test_the_sums_that_are_told_balance_with_what_is_open(moves):
     model = _Model()
@@ -254,11 +255,12 @@ def test_the_reasons_are_those_of_the_format():
 
 
 @st.composite
-def _some_marks(draw: st.DrawFn, most: int = 5) -> Marks:
+def _some_marks(draw: st.DrawFn, most: int = 3) -> Marks:
     of = draw(st.dictionaries(uint64, examples.marks, max_size=most))
     return Marks(of, draw(st.none() | st.integers(0, 2**63 - 1)))
 
 
+@settings(max_examples=40)
 @given(_some_marks())
 def test_protobuf_reads_the_marks_that_we_write(marks):
     data = encode_marks(marks)
@@ -282,6 +284,7 @@ def test_protobuf_reads_the_marks_that_we_write(marks):
     } == marks.of
 
 
+@settings(max_examples=40)
 @given(uint64, uint64, _some_marks())
 def test_marks_and_positions_are_read_back(segment, offset, marks):
     assert decode_marks(encode_marks(marks)) == marks
@@ -313,8 +316,8 @@ def test_any_bytes_are_marks_or_a_format_error(data):
             continue
 
 
-@settings(max_examples=30)
-@given(_some_marks(most=20))
+@settings(max_examples=20)
+@given(_some_marks(most=15))
 def test_the_metadata_of_a_commit_is_read_back(marks):
     text = to_metadata(marks)
     assert text.isascii()

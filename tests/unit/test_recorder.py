@@ -4,7 +4,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.columns import NO_SAMPLE, STALE
@@ -180,6 +180,7 @@ def test_a_site_without_any_series_has_rounds_all_the_same():
     assert recorded.seq == 1
 
 
+@settings(max_examples=60)
 @given(
     st.lists(
         st.dictionaries(st.sampled_from("abcdef"), st.floats(allow_nan=False), max_size=6),

@@ -292,5 +292,5 @@ class SpoolMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(300)  # only to make a failure small; else it is done in a few seconds
 def test_any_history_is_seen_in_order_and_every_loss_has_its_gap():
     run_state_machine_as_test(
-        SpoolMachine, settings=settings(max_examples=50, stateful_step_count=30, deadline=None)
+        SpoolMachine, settings=settings(max_examples=30, stateful_step_count=30, deadline=None)
     )

@@ -111,7 +111,7 @@ def test_a_damaged_byte_costs_one_record_and_is_told(file, mask):
 
 
 @given(st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_records_that_are_read_were_written_whatever_happened_to_the_file(file, data):
     payloads = data.draw(st.lists(st.binary(max_size=30), min_size=1, max_size=8))
     damaged = bytearray(b"".join(map(pack, payloads)))
@@ -125,7 +125,7 @@ def test_records_that_are_read_were_written_whatever_happened_to_the_file(file, 
 
 
 @given(st.integers(4, 40), st.integers(0, 120))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_record_is_found_behind_damage_of_any_length(file, read_ahead, rubbish):
     """The marker may lie across two reads of the file."""
     patch = pytest.MonkeyPatch()

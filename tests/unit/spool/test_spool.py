@@ -451,13 +451,19 @@ def test_an_old_segment_that_cannot_be_removed_is_a_disk_error(tmp_path, monkeyp
 _LIMITED = """
 import resource, sys
 from pathlib import Path
-from collector.errors import DiskError
+from collector import dictionary
+from collector.columns import row
+from collector.frame import Instant, Lineage, frame
+from collector.series import Family, Series
 from collector.spool.spool import Limits, Spool
-from tests.unit.spool.test_spool import _Writer
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 with Spool(Path(sys.argv[1]), "store-0412", "node-1", Limits(1 << 30, lambda _: 0)) as spool:
-    writer = _Writer(spool)
-    writer.append(100)
+    chain = spool.chain("standard")
+    known = dictionary.build(chain.stream, [Series("up", (), Family("up"))])
+    for seq in range(1, 101):
+        at = Instant(seq * 1000, seq)
+        one = frame(known.id, Lineage(5, 5, None, bytes(16)), seq, [at], [row([seq / 7])])
+        chain.append(known, one)
     print("ok")
 """
 
