@@ -63,6 +63,18 @@ class Agent(NamedTuple):
         }
 
 
+def _fill(kafka: Kafka) -> None:
+    """Two topics and some records; the clients are gone before the broker is."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    topics = [NewTopic(name, 3, 1) for name in ("orders", "with.dots_and-dashes")]
+    for future in admin.create_topics(topics).values():
+        future.result()
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for i in range(30):
+        producer.produce("orders", b"x", partition=i % 3)
+    assert producer.flush(30) == 0
+
+
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     directory = tmp_path_factory.mktemp("agent")
@@ -72,14 +84,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     with Kafka(
         directory / "kafka", jvm=["-Xmx320m", f"-javaagent:{jar}={HOST}:{port}:{file}"]
     ) as kafka:
-        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-        topics = [NewTopic(name, 3, 1) for name in ("orders", "with.dots_and-dashes")]
-        for future in admin.create_topics(topics).values():
-            future.result()
-        producer = Producer({"bootstrap.servers": kafka.bootstrap})
-        for i in range(30):
-            producer.produce("orders", b"x", partition=i % 3)
-        assert producer.flush(30) == 0
+        _fill(kafka)
         yield Agent(kafka, file, port)
 
 
