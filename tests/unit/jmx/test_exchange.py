@@ -57,7 +57,7 @@ def test_answers_come_in_order_however_the_bytes_come(size: int | None):
     assert one.hits == 2
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     order=st.lists(st.sampled_from([MEMORY, METER, ODD]), min_size=1, max_size=8),
     cuts=st.lists(st.floats(0, 1), max_size=9),

@@ -48,7 +48,7 @@ def test_a_conversation_reads_the_same_whole_and_byte_by_byte(capture: Capture):
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda c: c.name)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(cuts=st.lists(st.floats(0, 1), max_size=12))
 def test_a_conversation_reads_the_same_cut_anywhere(capture: Capture, cuts: list[float]):
     data = capture.answered
