@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
@@ -35,7 +35,7 @@ from collector.pump import Batch
 from collector.recorder import lineage_after
 from collector.spool import spool as spools
 from collector.spool.cursor import Cursor, load_position
-from collector.spool.segment import pack, path_of
+from collector.spool.segment import SegmentReader, pack, path_of
 from collector.spool.spool import Limits, Spool
 from tests.unit.examples import BOOT, bits
 from tests.unit.spool.site import EAGER, Round, Told, content, dictionary_of, flip, round_of
@@ -80,6 +80,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.written: dict[Round, tuple[int | None, list[int]]] = {}
         self.order: list[Round] = []
         self.damage_left = 1
+        self.damaged = False
         self.known = dictionary_of()
         self.spool: Spool | None = None
 
@@ -180,6 +181,7 @@ class SpoolMachine(RuleBasedStateMachine):
         files = [it for it in sorted((self.place / _TIER).iterdir()) if it.stat().st_size]
         if files:
             self.damage_left -= 1
+            self.damaged = True
             chosen = files[file % len(files)]
             flip(chosen, at % chosen.stat().st_size, mask)
 
@@ -221,6 +223,8 @@ class SpoolMachine(RuleBasedStateMachine):
                 reader.first = 1  # of the new line: what is missing of it is told besides
             lost = {(reader.line, seq) for seq in range(gap.first_seq or 1, gap.last_seq + 1)}
             reader.missing |= lost
+            if not self.damaged:  # what is still there and whole must not be given up
+                assert not lost & self._on_disk()
         delivered = {
             (it.lineage.line, it.first_seq + i) for it in batch.frames for i in range(len(it.at))
         }
@@ -259,6 +263,18 @@ class SpoolMachine(RuleBasedStateMachine):
 
     def _position(self, name: str) -> Path:
         return self.place / "positions" / f"{_TIER}.{name}.position"
+
+    def _on_disk(self) -> set[Round]:
+        found = set()
+        for file in (self.place / _TIER).iterdir():
+            with closing(SegmentReader(file)) as segment:
+                at = 0
+                while (entry := segment.read(at, segment.size)) is not None:
+                    at = entry.end
+                    body = frames.decode(entry.payload)
+                    if isinstance(body, frames.Frame):
+                        found.add((body.lineage.line, body.first_seq))
+        return found
 
     def _next_round(self) -> tuple[frames.Frame, Dictionary]:
         line = self.lineage.line
