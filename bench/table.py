@@ -26,6 +26,7 @@ class Unit(Enum):
     SECONDS_A_MINUTE = "s/min", 1
     MEBIBYTES = "MiB", 1
     BYTES = "B", 0
+    RATIO = "x", 2
 
     def write(self, figure: float) -> str:
         name, digits = self.value
@@ -58,7 +59,7 @@ def lines(table: Table) -> Iterable[str]:
     yield table.title
     for row in table.rows:
         measured, target = row.unit.write(row.measured), _target(row.target)
-        line = f"  {row.what:<32}{measured:>10}  {target:<8}{row.verdict:<7}{row.note}"
+        line = f"  {row.what:<32}{measured:>10}  {target:<9}{row.verdict:<7}{row.note}"
         yield line.rstrip()
     yield ""
 

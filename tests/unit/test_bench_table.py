@@ -26,5 +26,5 @@ def test_a_table_is_written_in_columns():
     ]
     title, first, second, end = lines(Table("Sizes", rows))
     assert (title, end) == ("Sizes", "")
-    assert first.split(maxsplit=4)[-1] == "1.649 B  <= 1.7  ok     values 1.466"
+    assert first.split(maxsplit=4)[-1] == "1.649 B  <= 1.7   ok     values 1.466"
     assert second.rindex(" B") == first.index(" B")
