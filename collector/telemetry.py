@@ -171,7 +171,7 @@ class PumpReport:
 
     def away(self, why: str) -> None:
         if why:
-            self.state, self.last_error = "waiting", f"Kafka can't be reached: {why}"
+            self.state, self.last_error = "waiting", f"trouble with Kafka: {why}"
         elif self.state == "waiting" and self.last_error:
             self.state, self.last_error = "sending", None
 

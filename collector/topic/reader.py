@@ -48,7 +48,7 @@ class Notices(Protocol):
         ...
 
     def away(self, why: str) -> None:
-        """The brokers can't be reached; an empty text: they can again."""
+        """Kafka can't be reached or refuses something; an empty text: records come again."""
         ...
 
 
@@ -69,9 +69,11 @@ class TopicReader:
         self._appetite = appetite
         self._notices = notices
         self._partitions: dict[int, PartitionState] = {}
+        self._starts: dict[int, int] = {}  # where reading began, by partition
         self._searched: set[tuple[int, int]] = set()
         self._paused = False
         self._subscribed = False
+        self._in_trouble = False  # and said so
         self._handed_out: PartitionState | None = None
         self._consumer = Consumer(
             properties(
@@ -178,11 +180,13 @@ class TopicReader:
         if error is not None:
             if error.code() == KafkaError._AUTO_OFFSET_RESET and state:  # noqa: SLF001
                 self._begin_again(state)
+            else:
+                self._on_error(error)
             return
         offset, value = message.offset(), message.value()
         if state is None or offset is None or value is None:
             return
-        self._notices.away("")
+        self._is_well()
         headers = message.headers()
         pairs = headers.items() if isinstance(headers, dict) else headers
         labels = read_headers((name, _bytes(held)) for name, held in pairs or ())
@@ -199,9 +203,9 @@ class TopicReader:
         Reading from the log's start is right in both cases: marks tell what is new, and a hole
         shows as a gap.
         """
-        self._consumer.seek(TopicPartition(self._topic, state.partition, OFFSET_BEGINNING))
         _, marks = state.commit_point()
         self._partitions[state.partition] = PartitionState(state.partition, 0, marks)
+        self._read_from_start(state.partition)
 
     def _search_dictionaries(self) -> None:
         """A frame without its dictionary: look back once for a copy, then forward.
@@ -215,8 +219,22 @@ class TopicReader:
                 self._searched.add((partition, missing))
                 offset, marks = state.commit_point()
                 self._partitions[partition] = PartitionState(partition, offset, marks)
-                self._consumer.seek(TopicPartition(self._topic, partition, OFFSET_BEGINNING))
+                self._read_from_start(partition)
                 return
+
+    def _read_from_start(self, partition: int) -> None:
+        """Read one partition again; the others go on where they are.
+
+        Not by seek(): it refuses a partition that has stopped for want of its offset.
+        """
+        self._starts[partition] = OFFSET_BEGINNING
+        places = self._consumer.position(self._assignment())
+        for place in places:
+            if place.partition == partition or place.offset < 0:  # nothing was read of it yet
+                place.offset = self._starts[place.partition]
+        self._consumer.assign(places)
+        if self._paused:
+            self._consumer.pause(self._assignment())
 
     def _commit(self, state: PartitionState, *, wait: bool) -> None:
         offset, marks = state.commit_point()
@@ -224,17 +242,18 @@ class TopicReader:
         try:
             self._consumer.commit(offsets=[place], asynchronous=not wait)  # type: ignore[call-overload]
         except KafkaException as error:
-            self._notices.away(f"the commit was not taken: {error.args[0]}")
+            self._trouble(f"the commit was not taken: {error.args[0].str()}")
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         starts = []
         try:
             committed = consumer.committed(partitions, timeout=_CALL_TIMEOUT_S)
         except KafkaException as error:
-            # Without the marks everything would be sent again: leave, and join once more.
-            self._notices.away(f"the marks can't be read: {error.args[0]}")
-            consumer.unsubscribe()
-            self._subscribed = False
+            self._leave(consumer, error.args[0])
+            return
+        failed = next((place.error for place in committed if place.error is not None), None)
+        if failed is not None:
+            self._leave(consumer, failed)
             return
         for place in committed:
             try:
@@ -244,13 +263,22 @@ class TopicReader:
             known = place.offset >= 0
             state = PartitionState(place.partition, place.offset if known else 0, marks)
             self._partitions[place.partition] = state
+            self._searched = {one for one in self._searched if one[0] != place.partition}
             start = OFFSET_BEGINNING
             if known:
                 oldest = marks.dictionary_offset
                 start = place.offset if oldest is None else min(oldest, place.offset)
+            self._starts[place.partition] = start
             starts.append(TopicPartition(self._topic, place.partition, start))
         consumer.assign(starts)
+        consumer.resume(starts)  # a partition that was paused when it left us comes back so
         self._paused = False
+
+    def _leave(self, consumer: Consumer, why: KafkaError) -> None:
+        """Join once more: without the marks everything would be sent again."""
+        self._trouble(f"the marks can't be read: {why.str()}")
+        consumer.unsubscribe()
+        self._subscribed = False
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         for place in partitions:
@@ -263,7 +291,16 @@ class TopicReader:
             self._partitions.pop(place.partition, None)
 
     def _on_error(self, error: KafkaError) -> None:
-        self._notices.away(error.str())
+        self._trouble(error.str())
+
+    def _trouble(self, why: str) -> None:
+        self._in_trouble = True
+        self._notices.away(why)
+
+    def _is_well(self) -> None:
+        if self._in_trouble:
+            self._in_trouble = False
+            self._notices.away("")
 
     def _pause(self) -> None:
         if not self._paused and self._partitions:

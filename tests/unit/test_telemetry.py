@@ -187,7 +187,7 @@ def test_brokers_that_are_away_are_told_until_they_are_back(report):
     report.sending(batch())
     report.away("all brokers are down")
     assert report.state == "waiting"
-    assert report.last_error == "Kafka can't be reached: all brokers are down"
+    assert report.last_error == "trouble with Kafka: all brokers are down"
     report.idle()
     assert report.state == "waiting"
     report.away("")
