@@ -26,7 +26,7 @@ from collector.errors import CollectorError, ConfigError
 
 OK, PROBLEM, USAGE, CANNOT_TELL, BUG = 0, 1, 2, 3, 70
 
-VERBS = ("run", "check", "scrape", "status")
+VERBS = ("run", "check", "scrape", "status", "jmx")
 """In the order that a person meets them."""
 
 Example = tuple[str, str]
@@ -35,6 +35,17 @@ Example = tuple[str, str]
 
 class Verb(click.Command):
     """A command whose help ends with examples. Its callback returns the exit code."""
+
+    def __init__(self, *args: Any, examples: Sequence[Example], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_examples(formatter, self.examples)
+
+
+class VerbGroup(click.Group):
+    """A verb with verbs of its own below it."""
 
     def __init__(self, *args: Any, examples: Sequence[Example], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

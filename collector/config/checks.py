@@ -101,7 +101,7 @@ def _jvms_can_be_entered(reader: Reader, problems: Problems) -> None:
     for path, jvm in reader.built.items():
         if not isinstance(jvm, JmxConfig):
             continue
-        for key, says in _wrong_of(jvm):
+        for key, says in wrong_keys(jvm):
             problems.error(reader.places[*path, *key], says, (*path, *key))
         if jvm.password_file and not jvm.tls and not _is_loopback(jvm.address.host):
             below = (*path, "password_file")
@@ -110,7 +110,7 @@ def _jvms_can_be_entered(reader: Reader, problems: Problems) -> None:
             )
 
 
-def _wrong_of(jvm: JmxConfig) -> Iterator[tuple[tuple[str, ...], str]]:
+def wrong_keys(jvm: JmxConfig) -> Iterator[tuple[tuple[str, ...], str]]:
     """The keys of a JVM that don't go together, with what to do."""
     tls = jvm.tls
     if jvm.username and not jvm.password_file:

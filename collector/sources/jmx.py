@@ -12,7 +12,16 @@ from ssl import SSLContext
 from typing import Any, Final, Protocol
 
 from collector.errors import SourceError
-from collector.jmx import AttributeInfo, BeanInfo, Client, JmxError, ObjectName, Slot, Value
+from collector.jmx import (
+    AttributeInfo,
+    BeanInfo,
+    Client,
+    JmxError,
+    ObjectName,
+    Selection,
+    Slot,
+    Value,
+)
 from collector.names.assignment import Assignment, Plan, Program
 from collector.names.rules import Rules
 from collector.names.subject import Bean
@@ -43,6 +52,22 @@ class JmxTarget:
     follow_stub: bool = False
     refresh_s: float = 60.0
 
+    def client(self, selection: Selection) -> Client:
+        """Return a client that reads what is selected; it connects when it is asked."""
+        return Client(
+            self.host,
+            self.port,
+            selection=selection,
+            username=self.username,
+            password=self.password,
+            tls=self.tls,
+            registry_tls=self.registry_tls,
+            server_hostname=self.server_hostname,
+            rmi_port=self.rmi_port,
+            follow_stub=self.follow_stub,
+            refresh_s=self.refresh_s,
+        )
+
 
 class JmxSource:
     """One JVM."""
@@ -52,19 +77,7 @@ class JmxSource:
         self._naming = Naming(series, rules)
         self.failures = 0
         """Beans and attributes of the last read that could not be read."""
-        self.client = Client(
-            target.host,
-            target.port,
-            selection=Wanted(rules),
-            username=target.username,
-            password=target.password,
-            tls=target.tls,
-            registry_tls=target.registry_tls,
-            server_hostname=target.server_hostname,
-            rmi_port=target.rmi_port,
-            follow_stub=target.follow_stub,
-            refresh_s=target.refresh_s,
-        )
+        self.client = target.client(Wanted(rules))
 
     @property
     def clashes(self) -> int:
