@@ -104,12 +104,15 @@ class Recorder:
             for series, bits in zip(self._ids, before, strict=True)
             if bits != NO_SAMPLE or series in present
         ]
-        self._ids = kept + new
+        # By name and labels: neighbours that count the same thing make frames and dictionaries a
+        # tenth smaller than the order in which sources happen to answer, and the dictionary of a
+        # site is the same one after a restart.
+        self._ids = sorted(kept + new, key=lambda series: self._table[series][:2])
         self._column = {series: i for i, series in enumerate(self._ids)}
         row = empty_row(len(self._ids))
         now = bits_of(row)
-        for i, series in enumerate(kept):
-            now[i] = before[column[series]]
+        for series in kept:
+            now[self._column[series]] = before[column[series]]
         self._row = row
         self._dictionary = None
 
