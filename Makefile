@@ -41,6 +41,13 @@ clean:
 	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find collector tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Longer runs, beside the tests: none yet.
-soak mutants deploy-test:
+# Longer runs, beside the tests.
+soak: parts
+	JMX_MUTATIONS=100000 $(BIN)/pytest --timeout=3600 tests/unit/jmx/test_mutations.py
+
+# Planted bugs: each must make the test that it names fail.
+mutants: python
+	$(BIN)/python -m tests.mutants.run
+
+deploy-test:
 	@echo "make $@: there is nothing of this kind yet"
