@@ -1,4 +1,7 @@
-"""A real Apache Kafka node: KRaft, broker and controller in one process, with JMX."""
+"""A real Apache Kafka node: KRaft, broker and controller in one process, with JMX.
+
+Or a broker of before 4.0, with a ZooKeeper beside it.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ class Kafka:
     """One node. It keeps its ports and its data over `stop`, `kill` and `start`.
 
     A cluster is several nodes that are given the same `voters`: node id -> controller port.
+    With `zookeeper`, the address of one, it is a broker without a controller's port.
     `properties` go over ours in server.properties, `jvm` after ours on the command line.
     """
 
@@ -36,6 +40,7 @@ class Kafka:
         version: str = parts.KAFKA,
         node_id: int = 1,
         voters: Mapping[int, int] | None = None,
+        zookeeper: str | None = None,
         properties: Mapping[str, object] | None = None,
         jvm: Sequence[str] = (),
     ) -> None:
@@ -45,9 +50,10 @@ class Kafka:
         self.port = free_port()
         self.jmx_port = free_port()
         self.cluster_id = CLUSTER_ID
+        self._zookeeper = zookeeper
         self._properties = {**self._own_properties(), **(properties or {})}
         self._java = [parts.java(), *SMALL_JVM, "-cp", f"{parts.kafka(version)}/*"]
-        self._jvm = [*self._jmx_options(), *self._log_options(), *jvm]
+        self._jvm = [*jmx_options(self.jmx_port), *self._log_options(), *jvm]
         self.process = Process(
             f"Kafka node {node_id}",
             [*self._java, *self._jvm, "kafka.Kafka", self._file],
@@ -113,18 +119,10 @@ class Kafka:
     def _own_properties(self) -> dict[str, object]:
         nodes = len(self.voters)
         copies, least = min(3, nodes), min(2, nodes)
-        controller = self.voters[self.node_id]
         return {
-            "process.roles": "broker,controller",
-            "node.id": self.node_id,
-            "controller.quorum.voters": ",".join(
-                f"{node}@{HOST}:{port}" for node, port in sorted(self.voters.items())
-            ),
-            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{controller}",
+            **(self._as_broker(self._zookeeper) if self._zookeeper else self._as_both()),
             "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}",
             "inter.broker.listener.name": "PLAINTEXT",
-            "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": self.directory / "data",
             "default.replication.factor": copies,
             "min.insync.replicas": least,
@@ -146,16 +144,26 @@ class Kafka:
             "broker.heartbeat.interval.ms": 1_000,
         }
 
-    def _jmx_options(self) -> list[str]:
-        options = {
-            "com.sun.management.jmxremote.host": HOST,
-            "com.sun.management.jmxremote.port": self.jmx_port,
-            "com.sun.management.jmxremote.rmi.port": self.jmx_port,
-            "com.sun.management.jmxremote.authenticate": "false",
-            "com.sun.management.jmxremote.ssl": "false",
-            "java.rmi.server.hostname": HOST,
+    def _as_both(self) -> dict[str, object]:
+        controller = self.voters[self.node_id]
+        return {
+            "process.roles": "broker,controller",
+            "node.id": self.node_id,
+            "controller.quorum.voters": ",".join(
+                f"{node}@{HOST}:{port}" for node, port in sorted(self.voters.items())
+            ),
+            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{controller}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         }
-        return [f"-D{name}={value}" for name, value in options.items()]
+
+    def _as_broker(self, zookeeper: str) -> dict[str, object]:
+        return {
+            "broker.id": self.node_id,
+            "zookeeper.connect": zookeeper,
+            "listeners": f"PLAINTEXT://{HOST}:{self.port}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT",
+        }
 
     def _log_options(self) -> list[str]:
         options = {
@@ -173,7 +181,7 @@ class Kafka:
         self.directory.mkdir(parents=True, exist_ok=True)
         lines = (f"{name}={value}\n" for name, value in self._properties.items())
         self._file.write_text("".join(lines))
-        if not (self.directory / "data/meta.properties").exists():
+        if self._zookeeper is None and not (self.directory / "data/meta.properties").exists():
             tool = [*self._java, "kafka.tools.StorageTool", "format"]
             parts.run([*tool, "-t", self.cluster_id, "-c", self._file])
 
@@ -188,3 +196,16 @@ class Kafka:
             return self.node_id in client.list_topics(timeout=2.0).brokers
         except KafkaException:
             return False
+
+
+def jmx_options(port: int) -> list[str]:
+    """Return what opens a JVM's JMX port on this machine, for everybody on it."""
+    options = {
+        "com.sun.management.jmxremote.host": HOST,
+        "com.sun.management.jmxremote.port": port,
+        "com.sun.management.jmxremote.rmi.port": port,
+        "com.sun.management.jmxremote.authenticate": "false",
+        "com.sun.management.jmxremote.ssl": "false",
+        "java.rmi.server.hostname": HOST,
+    }
+    return [f"-D{name}={value}" for name, value in options.items()]
