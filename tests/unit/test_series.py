@@ -78,6 +78,24 @@ def test_a_suffix_is_part_of_the_name_and_not_of_the_family():
     assert table[one] == Series("size_bytes_bucket", (("le", "1"),), sizes)
 
 
+def test_series_share_what_they_have_in_common():
+    """Label pairs, sets of labels and families are most of what a table takes."""
+    table = SeriesTable()
+
+    def of_topic(name: bytes, partition: str) -> Series:
+        """As from a wire: every text is an object of its own."""
+        labels = (("partition", partition), ("topic", b"orders".decode()))
+        family = Family(name.decode(), help=b"Some text.".decode())
+        return table[table.intern(name.decode(), labels, family)]
+
+    one, two, other = of_topic(b"size", "0"), of_topic(b"end", "0"), of_topic(b"size", "1")
+    assert one.labels is two.labels
+    assert one.labels[1] is other.labels[1]
+    assert one.family is other.family
+    assert one.name is other.name
+    assert one.name is one.family.name
+
+
 def test_text_that_is_not_unicode_can_be_written_all_the_same():
     """A mount point that is no UTF-8, half a character out of Java: no reason to lose rounds."""
     table = SeriesTable()
