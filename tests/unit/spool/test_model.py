@@ -178,12 +178,24 @@ class SpoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.damage_left)
     @rule(file=st.integers(0), at=st.integers(0), mask=st.integers(1, 255))
     def damage_a_segment(self, file: int, at: int, mask: int) -> None:
-        files = [it for it in sorted((self.place / _TIER).iterdir()) if it.stat().st_size]
+        files = sorted((self.place / _TIER).iterdir())
         if files:
+            self._damage(files[file % len(files)], at, mask)
+
+    @precondition(lambda self: self.damage_left)
+    @rule(at=st.integers(1, 80), mask=st.integers(1, 255))
+    def damage_the_newest_round(self, at: int, mask: int) -> None:
+        """Nothing comes behind it that could tell."""
+        files = sorted((self.place / _TIER).iterdir())
+        if files:
+            self._damage(files[-1], -at, mask)
+
+    def _damage(self, file: Path, at: int, mask: int) -> None:
+        size = file.stat().st_size
+        if size:
             self.damage_left -= 1
             self.damaged = True
-            chosen = files[file % len(files)]
-            flip(chosen, at % chosen.stat().st_size, mask)
+            flip(file, at % size, mask)
 
     @precondition(lambda self: self.damage_left)
     @rule(name=st.sampled_from(_READERS), at=st.integers(0), mask=st.integers(1, 255))
