@@ -3,7 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +15,7 @@ from collector.frame import Frame, SegmentHeader, decode, encode_frame
 from collector.spool.chain import Chain, End, Newest
 from collector.spool.segment import SegmentReader, number_of, pack, path_of
 from tests.unit.examples import STREAM
-from tests.unit.spool.site import Site, SmallDisk, dictionary_of, drain, flip, round_of
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    yield site
-    site.close()
+from tests.unit.spool.site import SmallDisk, dictionary_of, drain, flip, round_of
 
 
 def _bodies(file: Path) -> list[object]:
