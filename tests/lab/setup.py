@@ -1,6 +1,7 @@
 """Make this clone ready: the Python environment, and the real parts that the tests start.
 
     python3 -m tests.lab.setup           both
+    python3 -m tests.lab.setup tests     and the older releases that only tests start
     python3 -m tests.lab.setup python    the environment alone
 
 What is there already is left alone, so a second run takes a moment. Standard library only.
@@ -22,14 +23,16 @@ PYTHON = ENVIRONMENT / "bin/python"
 
 
 def main(arguments: list[str]) -> int:
-    if arguments not in ([], ["python"]):
+    if arguments not in ([], ["tests"], ["python"]):
         print(__doc__, file=sys.stderr)
         return 2
     try:
         with parts.locked(parts.PROJECT / ".cache/setup.lock"):
             make_environment()
-        if not arguments:
+        if arguments != ["python"]:
             fetch_parts()
+        if arguments == ["tests"]:
+            fetch_parts_of_tests()
     except parts.SetupError as failure:
         parts.say(f"set-up stopped: {failure}")
         return 1
@@ -80,6 +83,12 @@ def fetch_parts() -> None:
     parts.java()
     parts.kafka()
     parts.prometheus()
+
+
+def fetch_parts_of_tests() -> None:
+    for version in ("3.9.2", "3.6.2"):
+        parts.kafka(version)
+    parts.jars("jmx-exporter-1.0.1")
 
 
 if __name__ == "__main__":
