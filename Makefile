@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 .PHONY: test check fix demo bench bench-memory clean python parts soak mutants deploy-test
 
-test: parts check
+test: parts-of-tests check
 	$(BIN)/pytest $(PYTEST)
 
 check: python
@@ -24,8 +24,8 @@ fix: python
 demo: parts
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-bench: python
-	$(BIN)/python -m bench
+bench: parts
+	$(BIN)/python -m bench sizes speed wire jmx
 
 bench-memory: parts
 	$(BIN)/python -m bench memory
@@ -36,6 +36,9 @@ python:
 
 parts:
 	@$(PYTHON) -m tests.lab.setup
+
+parts-of-tests:
+	@$(PYTHON) -m tests.lab.setup tests
 
 clean:
 	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

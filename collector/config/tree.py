@@ -101,7 +101,8 @@ class JmxTlsConfig(msgspec.Struct, frozen=True, kw_only=True):
         YesNo,
         Meta(
             description="Whether the certificate must name the host. JMX certificates often don't, "
-            "since Java's own clients never ask; false needs a ca_file that signs nothing else."
+            "since Java's own clients did not ask before JDK 25.0.2; false needs a ca_file that "
+            "signs nothing else."
         ),
     ] = True
     server_name: Annotated[
