@@ -11,10 +11,7 @@ import pytest
 
 from collector.errors import SpoolError
 from collector.spool.spool import SPOOL_FORMAT
-from tests.unit.spool.site import (
-    SmallDisk,
-    drain,
-)
+from tests.unit.spool.site import SmallDisk, drain
 from tests.unit.spool.spools import Writer, open_spool, reader
 
 

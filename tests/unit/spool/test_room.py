@@ -149,7 +149,7 @@ with Spool(Path(sys.argv[1]), "store-0412", "node-1", Limits(1 << 30, lambda _: 
 """
 
 
-def test_files_that_may_not_grow_further_are_left_andnothing_is_lost(tmp_path):
+def test_files_that_may_not_grow_further_are_left_and_nothing_is_lost(tmp_path):
     """The kernel itself takes a part of a record and refuses the rest (EFBIG)."""
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
     command = [sys.executable, "-c", _LIMITED, str(tmp_path)]
