@@ -83,6 +83,9 @@ class Report:
                 put("edgevitals_sink_requests_total", requests, sink=name, code=code)
             put("edgevitals_sink_sent_bytes_total", sink.bytes_sent, sink=name)
             put("edgevitals_sink_sent_samples_total", sink.samples_delivered, sink=name)
+            put("edgevitals_sink_already_stored_samples_total", sink.already_stored, sink=name)
+            for why, samples in dict(sink.unsendable).items():
+                put("edgevitals_sink_unsendable_samples_total", samples, sink=name, reason=why)
         for name, process in self._processes():
             try:
                 cpu = process.cpu_times()
@@ -215,6 +218,8 @@ def _problems(
     for pump in pumps:
         if pump.state in {"waiting", "holding"}:
             yield f"{pump.name} is {pump.state}: {pump.last_error}"
+        elif pump.state == "sending" and pump.last_error:
+            yield f"{pump.name} tries again: {pump.last_error}"
     for target in targets:
         if target.error:
             yield f"{target.job} {target.instance} is down: {target.error}"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ssl import SSLContext
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from collector import catalog
 from collector.errors import SourceError
 from collector.jmx import (
     AttributeInfo,
@@ -25,8 +25,15 @@ from collector.jmx import (
 from collector.names.assignment import Assignment, Plan, Program
 from collector.names.rules import Rules
 from collector.names.subject import Bean
-from collector.series import TargetSeries
+from collector.series import Family, TargetSeries
 from collector.target import Reading
+
+if TYPE_CHECKING:
+    from ssl import SSLContext  # the library imports it for targets with TLS
+
+FAILURES = catalog.OWN["edgevitals_jmx_failures"].family
+CLASHES = catalog.OWN["edgevitals_jmx_clashes"].family
+LEFT_OUT = catalog.OWN["edgevitals_jmx_left_out"].family
 
 _COMPOSITE: Final = frozenset(
     {"javax.management.openmbean.CompositeData", "javax.management.openmbean.TabularData"}
@@ -74,7 +81,7 @@ class JmxSource:
 
     def __init__(self, target: JmxTarget, series: TargetSeries, rules: Rules) -> None:
         """Keep what is needed; the first `read` connects."""
-        self._naming = Naming(series, rules)
+        self._naming = Naming(series, rules, FAILURES)
         self.failures = 0
         """Beans and attributes of the last read that could not be read."""
         self.client = target.client(Wanted(rules))
@@ -99,7 +106,7 @@ class JmxSource:
         except JmxError as error:
             raise SourceError(error.message, error.hint) from error
         self.failures = len(scrape.failures)
-        return self._naming.reading(scrape.readings)
+        return self._naming.reading(scrape.readings, self.failures)
 
     def close(self) -> None:
         """End the session. Never raises."""
@@ -128,11 +135,13 @@ Answers = Sequence[tuple[Form, tuple[Value, ...]]]
 class Naming:
     """Names and series for what a JVM answered, round after round."""
 
-    def __init__(self, series: TargetSeries, rules: Rules) -> None:
+    def __init__(self, series: TargetSeries, rules: Rules, *more: Family) -> None:
         self._assignment = Assignment(rules, series)
         self._forms: list[Form] = []
         self._plans: list[Plan] = []
         self._program = Program(())
+        self._own = [series.intern(family, {}) for family in (*more, CLASHES, LEFT_OUT)]
+        self._series = self._own
 
     @property
     def clashes(self) -> int:
@@ -144,11 +153,18 @@ class Naming:
         """Values of the last read that were over a rule's limit."""
         return self._assignment.left_out
 
-    def reading(self, answers: Answers) -> Reading:
-        """Return a round's values. Raises SourceError when there are too many series."""
+    def reading(self, answers: Answers, *more: float) -> Reading:
+        """Return a round's values, and how many are missing.
+
+        `more` are the values of the families of that name. While no name changes, the series are
+        the same object from round to round.
+
+        Raises SourceError when there are too many series.
+        """
         self._keep_up(answers)
         values = self._program.values(values for _, values in answers)
-        return Reading(self._program.series, values)
+        values.extend((*more, self.clashes, self.left_out))
+        return Reading(self._series, values)
 
     def _keep_up(self, answers: Answers) -> None:
         """Ask the rules about what is new, and about texts and numbers that they look at."""
@@ -170,6 +186,7 @@ class Naming:
         if has_changed:
             self._forms = []  # if the next line raises, the next round tries again
             self._program = self._assignment.program(self._plans)
+            self._series = [*self._program.series, *self._own]
             self._forms = forms
 
 

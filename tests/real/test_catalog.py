@@ -23,6 +23,7 @@ EVENTS = {
     "edgevitals_spool_dropped_segments_total": "a spool that is full",
     "edgevitals_pump_repeated_rounds_total": "a topic that tells a round twice",
     "edgevitals_kafka_failures": "a call that Kafka refuses",
+    "edgevitals_sink_unsendable_samples_total": "a series that no receiver takes",
 }
 """Emitted from the first time that this happens, which it does not here."""
 
@@ -32,7 +33,7 @@ CONFIG = """
 site: a
 interval: 1s
 kafka: {{bootstrap.servers: "{kafka}"}}
-sources: {{host: true, kafka: true}}
+sources: {{jmx: [{{address: "{jmx}"}}], host: true, kafka: true}}
 spool: {{path: spool, max_size: 64MiB, min_free: 1MiB}}
 sinks: [{{name: centre, url: "{sink}", out_of_order_time_window: 1h, rounds_per_request: 1}}]
 status: {{listen: "127.0.0.1:{port}"}}
@@ -66,7 +67,11 @@ def test_every_metric_of_the_catalogue_is_emitted(tmp_path: Path, broker: Kafka)
     expected = OWN.keys() - EVENTS.keys()
     with Peer(answer(400), *[answer(503)] * 3, answer(204)) as peer:
         told = Told(peer)
-        config.write_text(CONFIG.format(kafka=broker.bootstrap, sink=peer.url, port=free_port()))
+        config.write_text(
+            CONFIG.format(
+                kafka=broker.bootstrap, jmx=broker.jmx_address, sink=peer.url, port=free_port()
+            )
+        )
         command: list[str | Path] = [sys.executable, "-m", "collector", "run", "-c", config]
         with Process("edgevitals", command, tmp_path / "log"), suppress(TimeoutError):
             wait_for(lambda: told.has(expected))

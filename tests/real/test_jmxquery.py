@@ -51,6 +51,7 @@ def read(make, rules):
         return {
             (table[i].name, table[i].labels, table[i].family.kind): value
             for i, value in zip(reading.series, reading.values, strict=True)
+            if not table[i].name.startswith("edgevitals_")  # what the engine says of itself
         }
 
 

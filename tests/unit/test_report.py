@@ -124,7 +124,11 @@ def test_a_pump_that_waits_is_a_problem_until_it_delivers(told):
     told.site.take(0)
     told.pump.retrying(Retry("connection refused"), 1.0)
     assert report.status().problems == ["forward-centre is waiting: connection refused"]
-    told.deliver()
+    batch = told.cursor.read(0.0)
+    assert batch is not None
+    told.pump.sending(batch)
+    assert report.status().problems == ["forward-centre tries again: connection refused"]
+    told.pump.delivered(batch)
     assert report.status().problems == []
     assert report.status().pumps[0].last_error is None
 
@@ -162,6 +166,7 @@ def test_everything_that_is_told_of_the_collector_is_in_the_catalogue(told):
     report = told.begin()
     stats = SinkStats(bytes_sent=10, samples_delivered=5)
     stats.requests["204"] = 3
+    stats.unsendable["label_size"] = 2
     report.sinks = {"centre": stats}
     told.site.take(0)
     told.deliver()
@@ -176,6 +181,9 @@ def test_everything_that_is_told_of_the_collector_is_in_the_catalogue(told):
         assert name in catalog.OWN, name
         assert {label for label, _ in labels} == set(catalog.OWN[name].labels), name
     assert gauges["edgevitals_sink_requests_total", (("code", "204"), ("sink", "centre"))] == 3
+    unsendable = (("reason", "label_size"), ("sink", "centre"))
+    assert gauges["edgevitals_sink_unsendable_samples_total", unsendable] == 2
+    assert gauges["edgevitals_sink_already_stored_samples_total", (("sink", "centre"),)] == 0
     assert gauges["edgevitals_config_info", (("hash", "c0ffee"),)] == 1
     states = {
         s: told.gauge("edgevitals_pump_state", pump="forward-centre", state=s)

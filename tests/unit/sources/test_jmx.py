@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from collector.jmx import AttributeInfo, BeanInfo, ObjectName
+from typing import Any
+
+from collector.jmx import AttributeInfo, BeanInfo, ObjectName, Slot, Value
 from collector.names.rules import Rules, load_rules
-from collector.sources.jmx import Wanted
+from collector.series import SeriesTable, TargetSeries
+from collector.sources.jmx import FAILURES, Form, Naming, Wanted
 from tests.unit.names.inventory import rule_set
 
 COMPOSITE = "javax.management.openmbean.CompositeData"
+
+
+class Answer:
+    """What one bean answers, as `collector.sources.jmx.Form`."""
+
+    def __init__(self, name: str, *attributes: str) -> None:
+        self.bean = self
+        self.name = ObjectName.parse(name)
+        self.slots = tuple(Slot(attribute, (), "long") for attribute in attributes)
+        self.tag: Any = None
+
+
+def own_numbers(failures: float, clashes: float, left_out: float) -> dict[str, float]:
+    return {
+        "edgevitals_jmx_failures": failures,
+        "edgevitals_jmx_clashes": clashes,
+        "edgevitals_jmx_left_out": left_out,
+    }
 
 
 def info(**attributes: str) -> BeanInfo:
@@ -78,3 +99,30 @@ def test_the_profile_asks_the_server_for_kafka_and_the_jvm_only():
     assert "kafka*:*" in patterns
     assert "*:*" not in patterns
     assert all(pattern.split(":")[0] not in {"com.sun.management", "*"} for pattern in patterns)
+
+
+def test_a_round_says_how_many_values_it_lacks():
+    table = SeriesTable()
+    rules = (
+        "rules: [{pattern: '>x', name: n}]",
+        "rules: [{pattern: '>y', name: n}]",
+        "rules: [{pattern: '<b=(.)><>z', name: z, labels: {of: $1}, limit: 1}]",
+    )
+    naming = Naming(TargetSeries(table, {}), Rules(tuple(map(rule_set, rules))), FAILURES)
+
+    def told(answers: list[tuple[Form, tuple[Value, ...]]], failures: int) -> dict[str, float]:
+        reading = naming.reading(answers, failures)
+        return {table[i].name: v for i, v in zip(reading.series, reading.values, strict=True)}
+
+    assert told([], 0) == own_numbers(0, 0, 0)
+    one, two = Answer("a:b=c", "x", "y", "z"), Answer("a:b=d", "z")
+    assert told([(one, (1, 2, 3)), (two, (4,))], 7) == {"n": 1, "z": 3, **own_numbers(7, 1, 1)}
+    assert told([(two, (4,))], 0) == {"z": 4, **own_numbers(0, 0, 0)}
+
+
+def test_series_are_the_same_object_while_no_name_changes():
+    naming = Naming(TargetSeries(SeriesTable(), {}), load_rules(["default"]), FAILURES)
+    one = Answer("kafka.server:type=a", "Value")
+    first, second = naming.reading([(one, (1,))], 0), naming.reading([(one, (2,))], 3)
+    assert first.series is second.series
+    assert list(second.values) == [2.0, 3.0, 0.0, 0.0]

@@ -57,6 +57,7 @@ def source(tmp_path):
         return {
             (table[i].name, *(value for _, value in table[i].labels)): value
             for i, value in zip(reading.series, reading.values, strict=True)
+            if not table[i].name.startswith("edgevitals_")
         }
 
     return read

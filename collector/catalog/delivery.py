@@ -1,0 +1,116 @@
+"""The way to the far side: pumps and sinks."""
+
+from __future__ import annotations
+
+from collector.catalog.metric import Metric
+from collector.series import Kind
+
+_COUNTER, _GAUGE = Kind.COUNTER, Kind.GAUGE
+
+PUMP_STATES = ("idle", "sending", "waiting", "holding")
+"""The values of `state` in `edgevitals_pump_state`, and of a pump in /status.json."""
+
+PUMPS = (
+    Metric(
+        "edgevitals_pump_state",
+        _GAUGE,
+        "",
+        ("pump", "state"),
+        "vital",
+        "1 for the state that the pump is in, 0 for the others: idle (all is delivered), sending, "
+        "waiting (it tries again by itself), holding (a person must do something).",
+    ),
+    Metric(
+        "edgevitals_pump_backlog_rounds",
+        _GAUGE,
+        "rounds",
+        ("pump",),
+        "vital",
+        "Rounds that the pump has still to deliver.",
+    ),
+    Metric(
+        "edgevitals_pump_oldest_timestamp_seconds",
+        _GAUGE,
+        "seconds",
+        ("pump",),
+        "vital",
+        "Unix time of the oldest round that the pump has still to deliver.",
+    ),
+    Metric(
+        "edgevitals_pump_delivered_rounds_total",
+        _COUNTER,
+        "rounds",
+        ("pump",),
+        "standard",
+        "Rounds that the far side has confirmed for the first time.",
+    ),
+    Metric(
+        "edgevitals_pump_repeated_rounds_total",
+        _COUNTER,
+        "rounds",
+        ("pump",),
+        "standard",
+        "Rounds that came to the pump again and were not delivered a second time.",
+    ),
+    Metric(
+        "edgevitals_pump_retries_total",
+        _COUNTER,
+        "",
+        ("pump",),
+        "standard",
+        "Times that the far side did not take a batch and it was kept to be sent again.",
+    ),
+    Metric(
+        "edgevitals_pump_rejected_rounds_total",
+        _COUNTER,
+        "rounds",
+        ("pump", "reason"),
+        "vital",
+        "Rounds that the far side refused for good. They are set aside in the spool.",
+    ),
+)
+
+SINKS = (
+    Metric(
+        "edgevitals_sink_requests_total",
+        _COUNTER,
+        "",
+        ("sink", "code"),
+        "standard",
+        "Requests to the sink by the status code of the reply. Where none came: `unreached` (no "
+        "connection), `timeout`, `broken` (the connection ended).",
+    ),
+    Metric(
+        "edgevitals_sink_sent_bytes_total",
+        _COUNTER,
+        "bytes",
+        ("sink",),
+        "standard",
+        "Bytes of the bodies sent to the sink, compressed, with those sent again.",
+    ),
+    Metric(
+        "edgevitals_sink_sent_samples_total",
+        _COUNTER,
+        "",
+        ("sink",),
+        "standard",
+        "Samples that the sink took, each time that it took them.",
+    ),
+    Metric(
+        "edgevitals_sink_already_stored_samples_total",
+        _COUNTER,
+        "",
+        ("sink",),
+        "standard",
+        "Samples that the sink refused because an attempt before had brought them. They are not "
+        "lost.",
+    ),
+    Metric(
+        "edgevitals_sink_unsendable_samples_total",
+        _COUNTER,
+        "",
+        ("sink", "reason"),
+        "vital",
+        "Samples of series that no receiver would take, left out by the sink, by reason.",
+    ),
+)

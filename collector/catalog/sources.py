@@ -1,0 +1,85 @@
+"""Targets and sources: beside what they tell, how they are."""
+
+from __future__ import annotations
+
+from collector.catalog.metric import Metric
+from collector.series import Kind
+
+_GAUGE = Kind.GAUGE
+
+TARGETS = (
+    Metric("up", _GAUGE, "", (), "vital", "1 if the target answered in this round, else 0."),
+    Metric(
+        "scrape_duration_seconds",
+        _GAUGE,
+        "seconds",
+        (),
+        "standard",
+        "Time that the target took to answer in this round.",
+    ),
+    Metric(
+        "scrape_samples_scraped",
+        _GAUGE,
+        "",
+        (),
+        "standard",
+        "Number of samples that the target gave in this round.",
+    ),
+)
+
+JMX = (
+    Metric(
+        "edgevitals_jmx_failures",
+        _GAUGE,
+        "",
+        (),
+        "standard",
+        "MBeans and attributes that are missing in this round, since they could not be read. Not "
+        "of a JVM that is read with jmxquery, which does not tell them.",
+    ),
+    Metric(
+        "edgevitals_jmx_clashes",
+        _GAUGE,
+        "",
+        (),
+        "standard",
+        "Values that are missing in this round, since another one has the same name and labels.",
+    ),
+    Metric(
+        "edgevitals_jmx_left_out",
+        _GAUGE,
+        "",
+        (),
+        "standard",
+        "Values that are missing in this round, being over the limit of a rule.",
+    ),
+)
+
+KAFKA = (
+    Metric(
+        "edgevitals_kafka_age_seconds",
+        _GAUGE,
+        "seconds",
+        ("part",),
+        "standard",
+        "Age of what the source kafka tells, by part: topics, groups. Above 0 while the last good "
+        "values are repeated.",
+    ),
+    Metric(
+        "edgevitals_kafka_failures",
+        _GAUGE,
+        "",
+        ("call", "error"),
+        "standard",
+        "Topics, partitions or groups that are missing in this round, by the call and its error. "
+        "`ADMIN_...` is a failure of our own admin process, all others are Kafka's.",
+    ),
+    Metric(
+        "edgevitals_kafka_left_out",
+        _GAUGE,
+        "",
+        ("what",),
+        "standard",
+        "Partitions, groups or commits that were not read in this round, being over a bound.",
+    ),
+)
