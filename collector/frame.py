@@ -139,10 +139,16 @@ def frame(
 
 
 def part(it: Frame, dictionary: Dictionary, start: int, end: int) -> Frame:
-    """The rounds from index `start` to before `end`, as a frame of their own."""
+    """The rounds from index `start` to before `end`, as a frame of their own.
+
+    One whose numbers can't be read comes back whole: whoever decodes it sets it aside.
+    """
     if (start, end) == (0, len(it.at)):
         return it
-    rows = it.rows(dictionary)[start:end]
+    try:
+        rows = it.rows(dictionary)[start:end]
+    except FormatError:
+        return it
     return frame(it.dictionary_id, it.lineage, it.first_seq + start, it.at[start:end], rows)
 
 

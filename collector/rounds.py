@@ -134,6 +134,7 @@ class Rounds:
                 self._telemetry.add("edgevitals_spool_dropped_segments_total", dropped)
             self._chain.append(recorded.dictionary, recorded.frame)
         except DiskError as error:
+            self._recorder.not_kept()
             self.disk_error = str(error)
             self._miss("disk", 1)
             more = self._disk_lines.passes()
