@@ -204,7 +204,7 @@ def _tls_failed(address: str, error: OSError) -> Unreachable:
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = (
             "The certificate is for another host name: set the server's name, or switch the "
-            "host-name check off and pin the CA (Java's own clients did not check before JDK 25.0.2)"
+            "host-name check off and pin the CA (Java's clients did not check before JDK 25.0.2)"
             if error.verify_code in (62, 64)
             else "Give the CA that signed it (ca_file)"
         )
