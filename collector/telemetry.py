@@ -123,6 +123,7 @@ class PumpReport:
 
     def rejected(self, batch: Batch, why: Rejected) -> None:
         self.rejected_rounds += batch.rounds
+        self.last_error = self.next_try_at = None  # nothing waits for it any more
         self.telemetry.add(
             "edgevitals_pump_rejected_rounds_total",
             batch.rounds,
@@ -171,7 +172,7 @@ class PumpReport:
 
     def away(self, why: str) -> None:
         if why:
-            self.state, self.last_error = "waiting", f"trouble with Kafka: {why}"
+            self.state, self.last_error = "waiting", why
         elif self.state == "waiting" and self.last_error:
             self.state, self.last_error = "sending", None
 

@@ -47,4 +47,8 @@ def failure(error: KafkaError, doing: str) -> Retry | Rejected:
         return Rejected(text, "raise max.message.bytes of the topic", reason="too_large")
     if error.code() in _NOT_ALLOWED:
         return Retry(text, "give this principal the right, see docs: Kafka ACLs", hold=True)
-    return Retry(text, reached=False)
+    return Retry(
+        text,
+        "check that the broker runs and that kafka: bootstrap.servers names it",
+        reached=False,
+    )

@@ -23,7 +23,7 @@ from confluent_kafka import (
 from collector.errors import FormatError, TooNew
 from collector.mark import NOTHING, Gap, Mark, Marks, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
-from collector.topic.client import SILENT, Properties, properties
+from collector.topic.client import SILENT, Properties, failure, properties
 from collector.topic.partition import PartitionState, Record, TopicEnd
 from collector.topic.record import read_headers
 
@@ -242,7 +242,7 @@ class TopicReader:
         try:
             self._consumer.commit(offsets=[place], asynchronous=not wait)  # type: ignore[call-overload]
         except KafkaException as error:
-            self._trouble(f"the commit was not taken: {error.args[0].str()}")
+            self._trouble(error.args[0], f"committing to {self._topic}")
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         starts = []
@@ -276,7 +276,7 @@ class TopicReader:
 
     def _leave(self, consumer: Consumer, why: KafkaError) -> None:
         """Join once more: without the marks everything would be sent again."""
-        self._trouble(f"the marks can't be read: {why.str()}")
+        self._trouble(why, f"reading the marks of {self._topic}")
         consumer.unsubscribe()
         self._subscribed = False
 
@@ -291,11 +291,11 @@ class TopicReader:
             self._partitions.pop(place.partition, None)
 
     def _on_error(self, error: KafkaError) -> None:
-        self._trouble(error.str())
+        self._trouble(error, f"reading {self._topic}")
 
-    def _trouble(self, why: str) -> None:
+    def _trouble(self, error: KafkaError, doing: str) -> None:
         self._in_trouble = True
-        self._notices.away(why)
+        self._notices.away(str(failure(error, doing)))
 
     def _is_well(self) -> None:
         if self._in_trouble:
