@@ -1,0 +1,178 @@
+"""An edge site for a test: `edgevitals run` as a child process, with its spool and its status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from collector.dictionary import Dictionary, Stream
+from collector.frame import Frame, decode
+from collector.spool.segment import SegmentReader
+from tests.lab.kafka import Kafka
+from tests.lab.ports import free_port
+from tests.lab.process import Process
+from tests.lab.prometheus import Prometheus
+from tests.lab.proxy import Proxy
+from tests.lab.waiting import wait_for
+
+SITE, NODE, TIER = "store-1", "edge-1", "standard"
+STREAM = Stream(SITE, NODE, TIER)
+HOST = "127.0.0.1"
+SOON = 60.0
+PROGRAM = Path(sys.executable).with_name("edgevitals")
+
+
+def sink(url: str, **keys: Any) -> dict[str, Any]:
+    return {"name": "centre", "url": url, "out_of_order_time_window": "31d", **keys}
+
+
+def to_centre(link: Proxy) -> dict[str, Any]:
+    return sink(f"http://{link.address}/api/v1/write")
+
+
+def jmx(broker: Kafka) -> list[dict[str, str]]:
+    return [{"address": broker.jmx_address}]
+
+
+def environment() -> dict[str, str]:
+    """Empty is as if unset: no variable of the caller's reaches into our configuration."""
+    return dict.fromkeys((name for name in os.environ if name.startswith("EDGEVITALS_")), "")
+
+
+class Edge:
+    """One site. It keeps its spool over `kill`, `stop` and `start`.
+
+    `settings` are keys of the configuration; a round a second, of the host if nothing is said.
+    """
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.spool = folder / "spool"
+        self.file = folder / "edgevitals.yaml"
+        self.settings = {
+            "site": SITE,
+            "node": NODE,
+            "preset": "lan",
+            "interval": "1s",
+            "sources": {"host": True},
+            "spool": {"path": str(self.spool), "max_size": "64MiB", "min_free": "1MiB"},
+            "status": {"listen": f"{HOST}:{free_port()}"},
+            **settings,
+        }
+        self.file.write_text(json.dumps(self.settings))  # which is YAML too
+        self.url = f"http://{self.settings['status']['listen']}"
+        command: list[str | Path] = [PROGRAM, "run", "-c", self.file]
+        self.process = Process("collector", command, folder / "collector.log", environment())
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.process.stop()
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        self.process.start()
+        self.process.wait_until(lambda: self._get("/healthz") is not None, SOON)
+
+    def kill(self) -> None:
+        """SIGKILL, its admin child with it."""
+        self.process.kill()
+
+    def terminate(self) -> int:
+        """SIGTERM; return the exit code. Raises TimeoutError when it takes longer than it may."""
+        self.process.stop(10.0)  # and SIGKILL then, as supervisors do
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+    def status(self) -> dict[str, Any]:
+        """What /status.json says; nothing while nobody answers."""
+        body = self._get("/status.json")
+        said: dict[str, Any] = json.loads(body) if body else {}
+        return said
+
+    def metrics(self) -> str:
+        return (self._get("/metrics") or b"").decode()
+
+    def target(self, job: str) -> dict[str, Any]:
+        found = (one for one in self.status().get("targets", []) if one["job"] == job)
+        return next(found, {})
+
+    def pump(self, name: str) -> dict[str, Any]:
+        found = (one for one in self.status().get("pumps", []) if one["name"] == name)
+        return next(found, {})
+
+    @property
+    def seq(self) -> int:
+        """The number of the latest round, 0 before the first."""
+        streams = self.status().get("streams", [])
+        return int(streams[0]["last_seq"]) if streams else 0
+
+    def wait_for_rounds(self, number: int) -> None:
+        """Return when so many more rounds are taken."""
+        wanted = self.seq + number
+        wait_for(lambda: self.seq >= wanted, SOON, f"round {wanted}")
+
+    @property
+    def log(self) -> str:
+        return self.process.log.read_text(errors="replace")
+
+    def seqs_on_disk(self) -> list[int]:
+        """The rounds of the spool, by their segments and nothing else."""
+        found: list[int] = []
+        for path in sorted((self.spool / TIER).iterdir(), key=lambda path: path.name):
+            found += (seq for frame in frames_of(path) for seq in seqs_of(frame))
+        return found
+
+    def _get(self, path: str) -> bytes | None:
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=5.0) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.read()
+        except OSError:
+            return None
+
+
+def records_of(path: Path) -> list[Any]:
+    """Everything that a file of the spool holds, decoded."""
+    reader = SegmentReader(path)
+    try:
+        found, at = [], 0
+        known: dict[int, Dictionary] = {}
+        while (entry := reader.read(at, reader.size)) is not None:
+            body = decode(entry.payload, known)
+            if isinstance(body, Dictionary):
+                known[body.id] = body
+            found.append(body)
+            at = entry.end
+        return found
+    finally:
+        reader.close()
+
+
+def frames_of(path: Path) -> list[Frame]:
+    return [one for one in records_of(path) if isinstance(one, Frame)]
+
+
+def seqs_of(frame: Frame) -> range:
+    return range(frame.first_seq, frame.last_seq + 1)
+
+
+def seqs_at(centre: Prometheus) -> list[int]:
+    """The rounds that the centre has, by their own numbers, in the order of their times."""
+    tracks = centre.samples(f'edgevitals_round_seq{{site="{SITE}",tier="{TIER}"}}', "1h")
+    return [int(value) for track in tracks for _, value in track.points]

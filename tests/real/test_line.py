@@ -1,0 +1,212 @@
+"""The whole line as people run it: one process beside a broker, a centre, and a link between."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from collector.frame import Frame, Rejection
+from tests.lab.kafka import Kafka
+from tests.lab.prometheus import Prometheus
+from tests.lab.proxy import Cut, Proxy
+from tests.lab.waiting import wait_for
+from tests.lab.witness import RemoteWriteWitness, Report
+from tests.real.edge import (
+    NODE,
+    SITE,
+    SOON,
+    Edge,
+    jmx,
+    records_of,
+    seqs_at,
+    seqs_of,
+    sink,
+    to_centre,
+)
+from tests.unit.sinks.peer import Peer, answer
+
+OFFLINE = "kafka_controller_kafkacontroller_offlinepartitionscount"
+STORED = answer(204)
+
+
+class Link(Proxy):
+    """The way to a centre, and what was seen on it."""
+
+    def __init__(self, centre: Prometheus, witness: RemoteWriteWitness) -> None:
+        super().__init__(centre.port, witness.tap)
+        self._witness = witness
+
+    def report(self) -> Report:
+        return self._witness.report()
+
+
+@contextmanager
+def link_to(centre: Prometheus) -> Iterator[Link]:
+    with RemoteWriteWitness() as witness, Link(centre, witness) as link:
+        yield link
+
+
+def topic() -> dict[str, str]:
+    return {"name": f"telemetry-{uuid.uuid4().hex[:8]}", "max_size": "96MiB"}
+
+
+def complete(seqs: list[int]) -> bool:
+    return seqs == list(range(1, len(seqs) + 1))
+
+
+def assert_in_order(report: Report) -> None:
+    """Nothing new came behind something newer, and no time had two values."""
+    found = report.out_of_order, report.conflicts, report.unreadable
+    assert found == (0, 0, 0), report.findings
+
+
+def test_f01_f02_a_kill_in_the_middle_of_a_cut_loses_nothing_and_keeps_the_order(
+    broker: Kafka, prometheus: Prometheus, tmp_path: Path
+):
+    with link_to(prometheus) as link:
+        edge = Edge(
+            tmp_path,
+            kafka={"bootstrap.servers": broker.bootstrap},
+            sources={"jmx": jmx(broker), "host": True, "kafka": True},
+            topic=topic(),
+            sinks=[to_centre(link)],
+        )
+        with edge:
+            wait_for(lambda: len(seqs_at(prometheus)) >= 3, SOON, "the first rounds")
+            link.cut()
+            edge.wait_for_rounds(3)
+            edge.kill()
+            at_kill = edge.seqs_on_disk()
+            assert complete(at_kill), "what is on disk is whole, whenever it was killed"
+            edge.start()
+            edge.wait_for_rounds(3)
+            wait_for(lambda: edge.pump("forward-centre").get("backlog_rounds"), SOON, "a backlog")
+            assert max(seqs_at(prometheus)) < max(at_kill)
+            link.restore()
+            wait_for(lambda: max(seqs_at(prometheus)) > max(at_kill) + 3, SOON, "the backlog")
+            wait_for(lambda: edge.pump("forward-centre")["backlog_rounds"] == 0, SOON)
+            assert prometheus.query('up{job="node"}')
+            assert edge.terminate() == 0
+        on_disk = edge.seqs_on_disk()
+        assert complete(on_disk)
+        assert seqs_at(prometheus) == on_disk, "with the round that ended all series"
+        assert_in_order(link.report())
+    tracks = prometheus.samples("edgevitals_epoch_info", "1h")
+    first, second = sorted((track.labels for track in tracks), key=len)
+    assert "previous_epoch" not in first
+    assert second["previous_epoch"] == first["epoch"]
+    ended = ("up", OFFLINE, f'edgevitals_epoch_info{{epoch="{second["epoch"]}"}}')
+    for series in ended:
+        assert prometheus.query(series) == [], "nobody takes the last values for present ones"
+
+
+def test_a_broker_that_goes_takes_nothing_along_and_a_stop_waits_for_nobody(
+    own_broker: Kafka, prometheus: Prometheus, tmp_path: Path
+):
+    """Its own rounds wait in the spool while it is away: up 0, its series ended, ours go on."""
+    with link_to(prometheus) as link:
+        edge = Edge(
+            tmp_path,
+            kafka={"bootstrap.servers": own_broker.bootstrap},
+            sources={"jmx": jmx(own_broker), "host": True},
+            topic=topic(),
+            sinks=[to_centre(link)],
+        )
+        with edge:
+            wait_for(lambda: prometheus.query(OFFLINE), SOON, "a first value of the broker's")
+            own_broker.kill()
+            wait_for(lambda: edge.target("kafka")["up"] is False, SOON)
+            down_at = edge.seq
+            edge.wait_for_rounds(3)
+            said = edge.status()
+            assert [one["up"] for one in said["targets"]] == [False, True]
+            assert any("kafka" in problem and "is down" in problem for problem in said["problems"])
+            assert edge.pump("publish")["backlog_rounds"] > 0
+            own_broker.start()
+            wait_for(lambda: edge.target("kafka")["up"] is True, SOON)
+            up_at = edge.seq
+            wait_for(lambda: len(seqs_at(prometheus)) > up_at, SOON, "what the spool kept")
+            assert complete(seqs_at(prometheus))
+
+            own_broker.pause()
+            link.cut(Cut.HANG)
+            edge.wait_for_rounds(2)
+            assert edge.terminate() == 0, "f41: within ten seconds, whatever hangs"
+            own_broker.resume()
+        assert "Traceback" not in edge.log
+        assert complete(edge.seqs_on_disk())
+        assert_in_order(link.report())
+    (up,) = prometheus.samples('up{job="kafka"}', "1h")
+    values = [value for _, value in up.points]
+    changes = [b for a, b in zip([None, *values], values, strict=False) if a != b]
+    assert changes[-3:] == [1.0, 0.0, 1.0]
+    down = [time for time, value in up.points[down_at - 1 : up_at] if value == 0.0]
+    (series,) = prometheus.samples(OFFLINE, "1h")
+    assert not {time for time, _ in series.points} & set(down)
+    assert prometheus.query(OFFLINE, at=down[-1]) == [], "stale at once, not in five minutes"
+    assert prometheus.query("node_load1", at=down[-1])
+
+
+def test_without_a_topic_the_spool_feeds_the_sink_and_what_is_refused_is_set_aside(
+    tmp_path: Path,
+):
+    refusal = answer(400, b"label value too long")
+    # The second request tells of kinds and units; from the fourth on all is well again.
+    with Peer(STORED, STORED, refusal, STORED) as centre:
+        edge = Edge(tmp_path, sinks=[sink(centre.url)])
+        with edge:
+            wait_for(lambda: edge.pump("forward-centre").get("rejected_rounds"), SOON)
+            counted = "edgevitals_pump_rejected_rounds_total{"
+            wait_for(lambda: counted in edge.metrics(), SOON)
+            edge.wait_for_rounds(2)
+            (pump,) = edge.status()["pumps"]
+            assert pump["from"] == "spool"
+            assert edge.terminate() == 0
+        sent = [
+            int(value)
+            for seen in centre.seen
+            for name, samples in seen.samples().items()
+            if name == "edgevitals_round_seq"
+            for _, value in samples
+        ]
+    assert sent == edge.seqs_on_disk(), "each once and in order, the refused ones too"
+    (file,) = (edge.spool / "rejected").iterdir()
+    kept = records_of(file)
+    rejections = [one for one in kept if isinstance(one, Rejection)]
+    refused = [seq for one in kept if isinstance(one, Frame) for seq in seqs_of(one)]
+    assert len(refused) == pump["rejected_rounds"]
+    assert set(refused) <= set(sent)
+    assert {(one.sink, one.reason) for one in rejections} == {("forward-centre", "http_400")}
+    assert "label value too long" in rejections[0].detail
+    assert "set 1 rounds aside" in edge.log
+    assert "Traceback" not in edge.log
+
+
+def test_without_sinks_and_topic_it_is_an_exporter(broker: Kafka, tmp_path: Path):
+    sources = {"jmx": jmx(broker), "host": True}
+    with Edge(tmp_path, sources=sources, labels={"region": "emea"}) as edge:
+        wait_for(lambda: f"{OFFLINE}{{" in edge.metrics(), SOON)
+        found = {
+            (sample.name, sample.labels["job"]): (sample.labels, sample.value)
+            for family in text_string_to_metric_families(edge.metrics())
+            for sample in family.samples
+        }
+        labels, value = found[OFFLINE, "kafka"]
+        assert labels == {
+            "site": SITE,
+            "node": NODE,
+            "region": "emea",
+            "job": "kafka",
+            "instance": broker.jmx_address,
+        }
+        assert value == 0.0
+        assert found["up", "node"][0]["instance"] == NODE
+        assert found["edgevitals_build_info", "edgevitals"][1] == 1.0
+        assert ("node_load1", "node") in found
+        assert edge.status()["pumps"] == []
+        assert edge.terminate() == 0
+    assert edge.seqs_on_disk()[-1] >= 2, "kept all the same: sinks may come later"
