@@ -19,6 +19,7 @@ BENCHES = {
     "speed": "samples a second of CPU",
     "wire": "bytes a sample over remote write",
     "topic": "sizes in the log of a real topic, beside the computed ones",
+    "jmx": "reading a broker's JMX, beside what others take for it",
     "memory": "peak memory beside a real broker, for two minutes",
 }
 """A module of this package each, whose `run()` returns tables."""
