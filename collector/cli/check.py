@@ -22,14 +22,48 @@ if TYPE_CHECKING:
         ("edgevitals check /etc/edgevitals/config.yaml", "before a start, or in CI"),
         ("EDGEVITALS_SITE=x edgevitals check config.yaml", "with a key from the environment"),
         ("edgevitals check config.yaml && systemctl restart edgevitals", "never start a bad one"),
+        ("edgevitals check --uses board.json rules.yaml config.yaml", "will my boards have data?"),
     ),
 )
-@click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> int:
-    """Say whether FILE is right, and what would run with it. Connects to nothing.
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--uses",
+    is_flag=True,
+    help="FILES are dashboards and rule files, and one config: list every metric that they use, "
+    "and whether the config gives it.",
+)
+@click.option(
+    "--offline", is_flag=True, help="With --uses: judge by the config's rules, ask no target."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="With --uses: a page for people, or JSON.",
+)
+def check(files: tuple[Path, ...], uses: bool, offline: bool, output: str) -> int:
+    """Say whether a config is right, and what would run with it. Connects to nothing.
 
     Exits with 2 when anything is wrong: every problem is shown with its line.
+
+    With --uses, reads Grafana's dashboards and Prometheus's rule files, asks the targets of the
+    config once for what they give, and lists every metric that is used: given, or not and which one
+    is nearest. Without a config, judges by what the default names can give. Exits with 1 when
+    something is missing, and with 3 when that can't be told because a target is down.
     """
+    if uses:
+        from collector.cli.uses.run import check_uses  # noqa: PLC0415
+
+        return check_uses(files, is_offline=offline, output=output)
+    if len(files) > 1:
+        raise click.UsageError("one config at a time; for dashboards and rules there is --uses")
+    if offline or output != "text":
+        raise click.UsageError("--offline and --output go with --uses")
+    return _check_config(files[0])
+
+
+def _check_config(file: Path) -> int:
     from collector.config import load  # noqa: PLC0415
     from collector.errors import ConfigError  # noqa: PLC0415
 
