@@ -25,6 +25,9 @@ SITE, NODE, TIER = "store-1", "edge-1", "standard"
 STREAM = Stream(SITE, NODE, TIER)
 HOST = "127.0.0.1"
 SOON = 60.0
+BACK_SOON = {"broker.session.timeout.ms": 2_000, "broker.heartbeat.interval.ms": 500}
+"""Of a broker that is killed: it may come back once its last session is over, 6 s as a rule."""
+
 PROGRAM = Path(sys.executable).with_name("edgevitals")
 
 

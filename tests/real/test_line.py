@@ -16,6 +16,7 @@ from tests.lab.proxy import Cut, Proxy
 from tests.lab.waiting import wait_for
 from tests.lab.witness import RemoteWriteWitness, Report
 from tests.real.edge import (
+    BACK_SOON,
     NODE,
     SITE,
     SOON,
@@ -105,10 +106,11 @@ def test_f01_f02_a_kill_in_the_middle_of_a_cut_loses_nothing_and_keeps_the_order
 
 
 def test_a_broker_that_goes_takes_nothing_along_and_a_stop_waits_for_nobody(
-    own_broker: Kafka, prometheus: Prometheus, tmp_path: Path
+    prometheus: Prometheus, tmp_path: Path
 ):
-    """Its own rounds wait in the spool while it is away: up 0, its series ended, ours go on."""
-    with link_to(prometheus) as link:
+    """Rounds wait in the spool while it is away: up 0, its series ended, the host's go on."""
+    own_broker = Kafka(tmp_path / "kafka", properties=BACK_SOON)
+    with own_broker, link_to(prometheus) as link:
         edge = Edge(
             tmp_path,
             kafka={"bootstrap.servers": own_broker.bootstrap},

@@ -36,6 +36,7 @@ from collector.topic.record import read_headers
 from collector.topic.writer import TopicPlace, TopicWriter
 from tests.lab.kafka import Kafka
 from tests.lab.waiting import wait_for
+from tests.real.edge import BACK_SOON
 from tests.unit.examples import line_frame
 from tests.unit.site import Site
 from tests.unit.topic.partition_log import A, B, rounds_of, seqs, words
@@ -313,7 +314,8 @@ def test_records_of_others_are_told_and_passed_over(place):
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """A broker that may be killed; sessions in it may be short."""
     folder = tmp_path_factory.mktemp("mortal")
-    with Kafka(folder, properties={"group.min.session.timeout.ms": 500}) as kafka:
+    properties = {**BACK_SOON, "group.min.session.timeout.ms": 500}
+    with Kafka(folder, properties=properties) as kafka:
         yield kafka
 
 
