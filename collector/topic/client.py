@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
-from collector.errors import Rejected, Retry
+from collector.errors import ConfigError, Rejected, Retry
 
 Properties = Mapping[str, str | int | float | bool]
 
@@ -38,6 +38,31 @@ _TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
 def properties(kafka: Properties, own: Mapping[str, Any]) -> dict[str, Any]:
     """The user's properties, and ours over them where the line depends on it."""
     return {**_OWN, **kafka, **own}
+
+
+def consumer(properties: Mapping[str, Any]) -> Consumer:
+    """Raises ConfigError for properties that librdkafka refuses."""
+    try:
+        return Consumer(dict(properties), logger=SILENT)
+    except KafkaException as error:
+        raise _refused(error) from error
+
+
+def producer(properties: Mapping[str, Any]) -> Producer:
+    """Raises ConfigError for properties that librdkafka refuses."""
+    try:
+        return Producer(dict(properties), logger=SILENT)
+    except KafkaException as error:
+        raise _refused(error) from error
+
+
+def _refused(error: KafkaException) -> ConfigError:
+    text = error.args[0].str().strip().removeprefix("Failed to create consumer: ")
+    text = text.removeprefix("Failed to create producer: ")
+    return ConfigError(
+        f"kafka: {text}",
+        "correct the properties under kafka:, all of them are in librdkafka's CONFIGURATION.md",
+    )
 
 
 def failure(error: KafkaError, doing: str) -> Retry | Rejected:

@@ -23,7 +23,7 @@ from confluent_kafka import (
 from collector.errors import FormatError, TooNew
 from collector.mark import NOTHING, Gap, Mark, Marks, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
-from collector.topic.client import SILENT, Properties, failure, properties
+from collector.topic.client import Properties, consumer, failure, properties
 from collector.topic.partition import PartitionState, Record, TopicEnd
 from collector.topic.record import read_headers
 
@@ -60,7 +60,10 @@ class Member(NamedTuple):
 
 
 class TopicReader:
-    """Reads the partitions that the group gives us. One thread uses it, callbacks included."""
+    """Reads the partitions that the group gives us. One thread uses it, callbacks included.
+
+    Raises ConfigError at its making for properties that can't be.
+    """
 
     def __init__(
         self, topic: str, kafka: Properties, member: Member, appetite: Appetite, notices: Notices
@@ -75,7 +78,7 @@ class TopicReader:
         self._subscribed = False
         self._in_trouble = False  # and said so
         self._handed_out: PartitionState | None = None
-        self._consumer = Consumer(
+        self._consumer = consumer(
             properties(
                 kafka,
                 {
@@ -92,8 +95,7 @@ class TopicReader:
                     "topic.metadata.refresh.interval.ms": 10_000,
                     "error_cb": self._on_error,
                 },
-            ),
-            logger=SILENT,
+            )
         )
 
     def read(self, wait: float) -> Batch | None:

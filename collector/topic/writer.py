@@ -11,10 +11,10 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from collector import frame as frames
 from collector.dictionary import Dictionary
-from collector.errors import Retry
+from collector.errors import ConfigError, Retry
 from collector.frame import Frame, encode_dictionary, encode_frame
 from collector.pump import Batch
-from collector.topic.client import SILENT, Properties, failure, properties
+from collector.topic.client import Properties, failure, producer, properties
 from collector.topic.record import Header, dictionary_headers, frame_headers
 
 ACK_TIMEOUT_S = 10.0
@@ -49,6 +49,7 @@ class TopicWriter:
         admin: TopicAdmin,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Raises ConfigError for properties that can't be."""
         self._place = place
         self._admin = admin
         self._clock = clock
@@ -64,6 +65,7 @@ class TopicWriter:
                 "queue.buffering.max.messages": 2000,
             },
         )
+        producer(self._properties)  # what is wrong with them ends the program now, and not later
         self._producer: Producer | None = None
         self._dictionary_id = 0
         self._frames_since = 0
@@ -73,7 +75,7 @@ class TopicWriter:
         """Append the batch's rounds. Raises Retry or Rejected."""
         if self._producer is None:
             self._admin.ensure(self._place.topic)
-            self._producer = Producer(self._properties, logger=SILENT)
+            self._producer = self._new_producer()
             self._dictionary_id = 0  # a new connection may be to a new topic
         records: list[tuple[bytes, list[Header]]] = []
         dictionary = batch.dictionary
@@ -128,6 +130,12 @@ class TopicWriter:
             raise Retry(
                 f"writing to {self._place.topic}: no answer in {ACK_TIMEOUT_S:.0f} s", reached=False
             )
+
+    def _new_producer(self) -> Producer:
+        try:
+            return producer(self._properties)
+        except ConfigError as error:  # a file that they name has changed
+            raise Retry(error.message, error.hint, hold=True) from error
 
     def _drop_producer(self) -> None:
         if self._producer is not None:

@@ -80,6 +80,18 @@ def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path):
     assert_refused(run(tmp_path / "none.yaml"), 2, "none.yaml")
 
 
+def test_a_property_that_kafka_clients_do_not_know_is_a_sentence(edge: Edge, tmp_path: Path):
+    file = changed(
+        edge,
+        tmp_path,
+        kafka={"bootstrap.servers": f"{HOST}:{free_port()}", "securty.protocol": "SSL"},
+        spool={"path": str(tmp_path / "spool")},
+        topic={"name": "telemetry"},
+        status={"listen": f"{HOST}:{free_port()}"},
+    )
+    assert_refused(run(file), 2, 'No such configuration property: "securty.protocol"')
+
+
 def test_f39_a_second_collector_on_a_spool_is_told_who_has_it(edge: Edge, tmp_path: Path):
     listen = {"listen": f"{HOST}:{free_port()}"}
     done = run(changed(edge, tmp_path, status=listen))
