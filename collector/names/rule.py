@@ -86,11 +86,16 @@ class Pattern:
 
 
 def _heads_for_domain(runs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what must stand in `domain<`, and the keys as far as they are written out."""
+    """Return what must stand in `domain<`, and the keys as far as they are written out.
+
+    Nothing is sure where the first `<` written is the path's: what stands before may be of a row.
+    """
     for i, run in enumerate(runs):
         opening = run.find("<")
         if opening >= 0:
             closing = run.find("><")
+            if 0 <= closing < opening:
+                return ()
             return (*runs[:i], run[: closing if closing > opening else opening + 1])
     return ()
 

@@ -187,3 +187,15 @@ def test_everything_is_asked_for_by_a_catch_all_except_texts():
     assert not rules.asks_for(bean("a:b=c"), "d", False, True, False)
     with_value = rule_set('rules: [{pattern: ".*", name: x, value: 1}]')
     assert with_value.asks_for(bean("a:b=c"), "d", False, True, False)
+
+
+def test_a_pattern_that_begins_inside_of_the_keys_gets_what_is_in_a_composite():
+    rules = rule_set(
+        """
+        rules:
+          - pattern: ".*type=Memory><HeapMemoryUsage>used"
+            name: heap
+        """
+    )
+    memory = bean("java.lang:type=Memory")
+    assert rules.asks_for(memory, "HeapMemoryUsage", False, False, True)
