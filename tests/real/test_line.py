@@ -124,9 +124,8 @@ def test_a_broker_that_goes_takes_nothing_along_and_a_stop_waits_for_nobody(
             wait_for(lambda: edge.target("kafka")["up"] is False, SOON)
             down_at = edge.seq
             edge.wait_for_rounds(3)
-            said = edge.status()
-            assert [one["up"] for one in said["targets"]] == [False, True]
-            assert any("kafka" in problem and "is down" in problem for problem in said["problems"])
+            problems = edge.status()["problems"]
+            assert any(problem.startswith("kafka ") for problem in problems), problems
             assert edge.pump("publish")["backlog_rounds"] > 0
             own_broker.start()
             wait_for(lambda: edge.target("kafka")["up"] is True, SOON)
@@ -143,14 +142,19 @@ def test_a_broker_that_goes_takes_nothing_along_and_a_stop_waits_for_nobody(
         assert complete(edge.seqs_on_disk())
         assert_in_order(link.report())
     (up,) = prometheus.samples('up{job="kafka"}', "1h")
-    values = [value for _, value in up.points]
-    changes = [b for a, b in zip([None, *values], values, strict=False) if a != b]
-    assert changes[-3:] == [1.0, 0.0, 1.0]
-    down = [time for time, value in up.points[down_at - 1 : up_at] if value == 0.0]
+    before, while_down, after = (
+        up.points[: down_at - 1],
+        [time for time, value in up.points[down_at - 1 : up_at] if value == 0.0],
+        up.points[up_at - 1 :],
+    )
+    assert 1.0 in {value for _, value in before}
+    assert len(while_down) >= 3
+    assert 1.0 in {value for _, value in after}
     (series,) = prometheus.samples(OFFLINE, "1h")
-    assert not {time for time, _ in series.points} & set(down)
-    assert prometheus.query(OFFLINE, at=down[-1]) == [], "stale at once, not in five minutes"
-    assert prometheus.query("node_load1", at=down[-1])
+    assert not {time for time, _ in series.points} & set(while_down)
+    assert prometheus.query(OFFLINE, at=while_down[-1]) == [], "stale at once, not in 5 minutes"
+    (host,) = prometheus.samples("node_load1", "1h")
+    assert {time for time, _ in host.points} & set(while_down), "the others went on"
 
 
 def test_without_a_topic_the_spool_feeds_the_sink_and_what_is_refused_is_set_aside(
