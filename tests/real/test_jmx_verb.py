@@ -114,7 +114,10 @@ def test_watch_tells_what_changed(broker):
 def test_watch_ends_by_ctrl_c_and_redraws_a_screen(broker):
     """On a terminal of its own, as a person has it."""
     screen, theirs = pty.openpty()
-    command = [sys.executable, "-m", "collector", "jmx", "watch", broker.jmx_address, MEMORY]
+    # A shell that starts jobs in the background has them ignore SIGINT, and children inherit that.
+    listens = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    main = listens + "from collector.__main__ import main; main()"
+    command = [sys.executable, "-c", main, "jmx", "watch", broker.jmx_address, MEMORY]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as watch:
         os.close(theirs)
         seen = b""
