@@ -30,7 +30,9 @@ from tests.lab.kafka import HOST, Kafka
 from tests.lab.ports import free_port
 
 FEATURES = Path(__file__).parents[1] / "data" / "names" / "every-feature.yaml"
-OWN = ("jmx_", "jvm_", "process_")  # what the agent adds of its own and of its process
+OWN = ("jmx_", "jvm_", "process_", "edgevitals_")
+"""What the agent and we add of our own and of its process."""
+
 KINDS = {"counter": Kind.COUNTER, "gauge": Kind.GAUGE, "unknown": Kind.UNKNOWN}
 TRIES = 5
 
