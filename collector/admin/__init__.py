@@ -6,9 +6,3 @@
 Callers take `Admin`, `AdminStats`, `Snapshot` and `hint` from `client`, what answers are made of
 from `wire`. Nothing is offered here: the child imports this file too, and its memory is bounded.
 """
-
-from __future__ import annotations
-
-from collector.later import import_later
-
-import_later("asyncio")  # confluent_kafka does, for clients that are not ours: 2.7 MiB

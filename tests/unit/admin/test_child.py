@@ -21,5 +21,4 @@ def test_the_child_loads_nothing_of_its_parent():
         "collector.admin.child",
         "collector.admin.cycle",
         "collector.admin.wire",
-        "collector.later",
     ]
