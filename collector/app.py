@@ -103,7 +103,7 @@ def read_once(config: Config) -> Once:
         closing(_admin(config)) as admin,
         closing(Scraper(_targets(config, table, labels, admin))) as scraper,
     ):
-        readings = scraper.read(LONGEST_READ_S)
+        readings = scraper.read(LONGEST_READ_S) or []
         samples = [
             (table[series], value)
             for reading in readings

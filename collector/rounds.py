@@ -106,13 +106,16 @@ class Rounds:
             if tick.missed:
                 late = self._took_s > self.interval_s
                 self._miss("overrun" if late else "suspended", tick.missed)
-            self.take(tick)
+            self.take(tick, stop)
         self._end()
 
-    def take(self, tick: Tick) -> None:
+    def take(self, tick: Tick, stop: Event | None = None) -> None:
         """Read all targets once, under the time of the tick."""
         started = time.monotonic()
-        readings = self._scraper.read(min(LONGEST_READ_S, self.interval_s / 2))
+        readings = self._scraper.read(min(LONGEST_READ_S, self.interval_s / 2), stop)
+        if readings is None:
+            self._miss("stopping", 1)
+            return
         if (tick.at.wall_ms or 0) <= self._newest_ms:
             # The clock went back. Until it has passed its newest round again, no time is right.
             self._miss("clock", 1)

@@ -7,15 +7,21 @@ rounds, intervals, `up` or stale markers. A target that fails or hangs is a samp
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import NamedTuple, Protocol
 
 from collector import catalog
 from collector.errors import SourceError
 from collector.series import TargetSeries
+
+STOP_GRACE_S = 1.0
+"""How long a read that is under way goes on after the program was told to stop."""
+
+_LOOK_S = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -125,8 +131,11 @@ class Scraper:
         self._turn = 0
         self._done: SimpleQueue[_Done] = SimpleQueue()
 
-    def read(self, within_s: float) -> list[Reading]:
-        """Read every target once. One that is late counts as failed until it has returned."""
+    def read(self, within_s: float, stop: Event | None = None) -> list[Reading] | None:
+        """Read every target once. One that is late counts as failed until it has returned.
+
+        None when `stop` is set before all have answered: nobody knows how they are.
+        """
         self._turn += 1
         started = time.monotonic()
         deadline = started + within_s
@@ -139,11 +148,19 @@ class Scraper:
             else:
                 target.start(self._turn, deadline, self._done)
                 waiting.add(target)
+        give_up_at = math.inf
         while waiting:
+            now = time.monotonic()
+            if stop is not None and stop.is_set():
+                give_up_at = min(give_up_at, now + STOP_GRACE_S)
+            if now >= give_up_at:
+                return None
             try:
-                done = self._done.get(timeout=max(0.0, deadline - time.monotonic()))
+                done = self._done.get(timeout=max(0.0, min(deadline - now, _LOOK_S)))
             except Empty:
-                break
+                if time.monotonic() >= deadline:
+                    break
+                continue
             done.target.is_busy = False
             if done.turn == self._turn:
                 waiting.discard(done.target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from threading import Event
 from typing import Self
 
 from collector.clock import Tick
@@ -34,9 +35,12 @@ class FakeSource:
         self._id = series.intern(TEMPERATURE, {})
         self._noise = [series.intern(NOISE, {"number": str(i)}) for i in range(1000)]
         self.value: float | None = 1.0
+        self.may_answer = Event()
+        self.may_answer.set()
         self.is_noisy = False  # 7 KB a round that no compression makes less
 
     def read(self, deadline: float) -> Reading:
+        self.may_answer.wait(30.0)
         if self.value is None:
             raise SourceError("nobody listens", "start the broker")
         noise = self._noise if self.is_noisy else []

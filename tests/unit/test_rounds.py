@@ -174,6 +174,25 @@ def test_the_last_round_ends_all_series_but_its_own_number(site, monkeypatch):
     assert last[UP] == last[TEMPERATURE] == last[INFO] == STALE
 
 
+def test_a_stop_gives_up_the_round_under_way_and_still_ends_all_series(site, monkeypatch):
+    monkeypatch.setattr("collector.target.STOP_GRACE_S", 0.0)
+    stop = Event()
+
+    def ticks(interval, stop):
+        yield tick(0)
+        site.source.may_answer.clear()
+        stop.set()
+        yield tick(15)
+
+    monkeypatch.setattr(clock, "ticks", ticks)
+    ends_at(monkeypatch, 16)
+    site.rounds.run(stop)
+    site.source.may_answer.set()
+    assert site.missed() == {"stopping": 1}
+    assert [one["at"] for one in site.on_disk()] == [START_MS, START_MS + 16_000]
+    assert site.on_disk()[-1][UP] == STALE
+
+
 def test_without_a_round_there_is_nothing_to_end(site, monkeypatch):
     ticking(monkeypatch)
     site.rounds.run(Event())

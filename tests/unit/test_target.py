@@ -58,7 +58,7 @@ class Site:
 
     def read(self, within_s: float = SOON) -> dict[str, dict[str, float]]:
         found: dict[str, dict[str, float]] = {}
-        for reading in self.scraper.read(within_s):
+        for reading in self.scraper.read(within_s) or []:
             for series, value in zip(reading.series, reading.values, strict=True):
                 name, labels, _ = self.table[series]
                 assert name not in found.setdefault(dict(labels)["job"], {}), "once a round"
@@ -172,6 +172,19 @@ def test_a_late_answer_in_the_middle_of_a_round_frees_the_target_for_the_next():
         node.may_answer.set()
         wait_for(lambda: here.read()["node"]["up"] == 1.0, SOON)
         assert here.read()["kafka"]["up"] == 1.0
+
+
+def test_a_stop_waits_a_moment_for_a_target_and_no_longer(monkeypatch):
+    monkeypatch.setattr("collector.target.STOP_GRACE_S", SHORT)
+    stop = Event()
+    stop.set()
+    with site("kafka", "node") as here:
+        assert here.scraper.read(SOON, stop), "all have answered"
+        here.sources["kafka"].may_answer.clear()
+        assert here.scraper.read(SOON, stop) is None
+        outcome = here.target("kafka").outcome
+        assert outcome is not None
+        assert outcome.error is None, "nobody knows how it is"
 
 
 def test_down_and_up_again_are_one_line_each(caplog):
