@@ -1,0 +1,155 @@
+"""A topic of one test on a real broker, with its writers, its readers and their group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+)
+
+from collector.admin.client import Admin
+from collector.dictionary import Dictionary
+from collector.mark import GapReason, Marks, from_metadata
+from collector.pump import Appetite, Batch
+from collector.topic.creation import TopicCreation
+from collector.topic.reader import Member, TopicReader
+from collector.topic.writer import TopicPlace, TopicWriter
+from tests.lab.kafka import Kafka
+from tests.unit.examples import line_frame
+from tests.unit.topic.partition_log import seqs
+
+SOON = 60.0
+STANDARD = 1  # the partition of a tier
+EAGER = Appetite(1, 0.0)
+
+
+class Heard:
+    """Notices of a reader, kept."""
+
+    def __init__(self) -> None:
+        self.gaps: list[tuple[int, int, GapReason]] = []
+        self.closed = 0
+        self.repeated = 0
+        self.others: list[str] = []
+
+    def met(self, gaps, closed, repeated):
+        self.gaps += [(gap.first_seq, gap.last_seq, gap.reason) for gap in gaps]
+        self.closed += closed
+        self.repeated += repeated
+
+    def held(self, why):
+        self.others.append(str(why))
+
+    def damaged(self, why):
+        self.others.append(str(why))
+
+    def away(self, why):
+        self.others.append(why)
+
+
+class Place:
+    """A topic of one test, with its writers, readers and the consumer group that they share."""
+
+    def __init__(self, kafka: Kafka, admin: Admin, name: str) -> None:
+        self.kafka = kafka
+        self.name = name
+        self.group = f"edgevitals.{name}"
+        self.heard = Heard()
+        self._properties = {"bootstrap.servers": kafka.bootstrap}
+        self._creation = TopicCreation(admin, 96 << 20)
+        self._client = AdminClient({**self._properties, "log_level": 0})
+
+    def writer(self) -> TopicWriter:
+        return TopicWriter(TopicPlace(self.name, STANDARD), self._properties, self._creation)
+
+    def write(self, of: Dictionary, *frames: tuple[int, int]) -> None:
+        """Append rounds, (first seq, number) a batch, by a writer of their own."""
+        with closing(self.writer()) as writer:
+            for seq, rounds in frames:
+                writer.send(batch(of, seq, rounds))
+
+    @contextmanager
+    def reader(
+        self, instance: str = "a", properties: dict[str, str] | None = None
+    ) -> Iterator[TopicReader]:
+        all_properties = {**self._properties, **(properties or {})}
+        member = Member(self.group, instance)
+        with closing(TopicReader(self.name, all_properties, member, EAGER, self.heard)) as one:
+            yield one
+
+    def records(self) -> list[Message]:
+        """What any consumer finds in the partition, from its start."""
+        consumer = Consumer({**self._properties, "group.id": "nobody"})
+        try:
+            place = TopicPartition(self.name, STANDARD, 0)
+            _, end = consumer.get_watermark_offsets(place, timeout=SOON)
+            consumer.assign([place])
+            found: list[Message] = []
+            while len(found) < end:
+                found += consumer.consume(end - len(found), timeout=1.0)
+            return found
+        finally:
+            consumer.close()
+
+    def committed(self) -> tuple[int, Marks]:
+        """The group's offset, and the marks beside it."""
+        consumer = Consumer({**self._properties, "group.id": self.group})
+        try:
+            place = TopicPartition(self.name, STANDARD)
+            (found,) = consumer.committed([place], timeout=SOON)
+            return found.offset, from_metadata(found.metadata)
+        finally:
+            consumer.close()
+
+    def forget_marks(self, offset: int) -> None:
+        """Commit an offset alone, as a tool that moves a group does it."""
+        place = TopicPartition(self.name, STANDARD, offset)
+        request = ConsumerGroupTopicPartitions(self.group, [place])
+        (future,) = self._client.alter_consumer_group_offsets([request]).values()
+        future.result(SOON)
+
+    def delete_before(self, offset: int) -> None:
+        """What retention does."""
+        place = TopicPartition(self.name, STANDARD, offset)
+        for future in self._client.delete_records([place]).values():
+            future.result(SOON)
+
+    def config(self) -> dict[str, str]:
+        resource = ConfigResource(ResourceType.TOPIC, self.name)
+        (future,) = self._client.describe_configs([resource]).values()
+        return {name: str(entry.value) for name, entry in future.result(SOON).items()}
+
+    def partitions(self) -> int:
+        return len(self._client.list_topics(self.name, timeout=SOON).topics[self.name].partitions)
+
+
+def batch(of: Dictionary, seq: int, rounds: int = 1) -> Batch:
+    """Rounds as the spool brings them: a frame each."""
+    size = len(of.series)
+    frames = [line_frame(s, values=size, id_=of.id) for s in range(seq, seq + rounds)]
+    return Batch(of, tuple(frames), None)
+
+
+def take(reader: TopicReader, rounds: int, *, commit: bool = True) -> list[int]:
+    """Read until so many rounds have come, and commit each batch."""
+    found: list[int] = []
+    deadline = time.monotonic() + SOON
+    while len(found) < rounds:
+        assert time.monotonic() < deadline, found
+        one = reader.read(0.2)
+        if one is not None:
+            found += seqs(one)
+            if commit:
+                reader.commit(one)
+    return found
