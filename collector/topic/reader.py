@@ -29,6 +29,9 @@ from collector.topic.record import read_headers
 
 _CALL_TIMEOUT_S = 5.0
 _MOST_MESSAGES = 50
+# A batch that goes round by round over a thin link outlasts the default of 5 minutes; a reader that
+# is dead is noticed by its session all the same.
+_POLL_INTERVAL_MS = 1_800_000
 _PAUSE_STEP_S = 0.5
 
 
@@ -80,7 +83,7 @@ class TopicReader:
         self._handed_out: PartitionState | None = None
         self._consumer = consumer(
             properties(
-                kafka,
+                {"max.poll.interval.ms": _POLL_INTERVAL_MS, **kafka},
                 {
                     "group.id": member.group,
                     # Without it a killed collector's place stays taken until its session ends.
@@ -124,7 +127,7 @@ class TopicReader:
     def wait(self, seconds: float, stop: Event) -> bool:
         """Wait through the log: stay in the group without reading on.
 
-        A consumer that doesn't poll for max.poll.interval.ms (5 min) loses its partitions.
+        A consumer that doesn't poll for max.poll.interval.ms loses its partitions.
         """
         self._pause()
         until = time.monotonic() + seconds
