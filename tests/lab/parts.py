@@ -4,6 +4,7 @@
         kafka-4.3.1-<digest>/*.jar              from Maven Central, by a profile of pom.xml
         debian-bookworm-amd64-<digest>/usr/bin  Debian's packages, unpacked and not installed:
                                                 no service of theirs starts, nobody must be root
+        go-prometheus-v0.316.0-<digest>         built from Go modules: `go.py`
 
 A part is built in a directory beside its place and renamed when it is whole, under a lock: two
 runs at once share one download, and one that is interrupted leaves nothing half made. The digest
@@ -47,7 +48,7 @@ def cache() -> Path:
 
 def jars(profile: str) -> Path:
     """Return the directory of a jar set; `profile` is an id in pom.xml, such as `kafka-4.3.1`."""
-    return _part(f"{profile}-{_profile_digest(profile)}", lambda into: _copy_jars(profile, into))
+    return part(f"{profile}-{_profile_digest(profile)}", lambda into: _copy_jars(profile, into))
 
 
 def kafka(version: str = KAFKA) -> Path:
@@ -155,7 +156,7 @@ def _succeeds(command: Command, cwd: Path | None = None) -> bool:
     return True
 
 
-def _part(key: str, build: Callable[[Path], None]) -> Path:
+def part(key: str, build: Callable[[Path], None]) -> Path:
     """Return the cached directory `key`, built first when it isn't there."""
     place = cache() / key
     if place.is_dir():
@@ -174,7 +175,7 @@ def _part(key: str, build: Callable[[Path], None]) -> Path:
     return place
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -182,7 +183,7 @@ def _profile_digest(profile: str) -> str:
     space = {"pom": "http://maven.apache.org/POM/4.0.0"}
     for element in ET.parse(POM).findall("./pom:profiles/pom:profile", space):
         if element.findtext("pom:id", namespaces=space) == profile:
-            return _digest(ET.tostring(element, encoding="unicode"))
+            return digest(ET.tostring(element, encoding="unicode"))
     raise SetupError(f"pom.xml has no profile {profile}")
 
 
@@ -197,8 +198,8 @@ def _copy_jars(profile: str, into: Path) -> None:
 def _debian(program: str) -> Path:
     release = _release()
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    key = f"debian-{release}-{machine}-{_digest(' '.join(PACKAGES))}"
-    return _part(key, _unpack_packages) / "usr/bin" / program
+    key = f"debian-{release}-{machine}-{digest(' '.join(PACKAGES))}"
+    return part(key, _unpack_packages) / "usr/bin" / program
 
 
 def _release() -> str:

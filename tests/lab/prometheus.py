@@ -1,6 +1,7 @@
 """A real Prometheus that takes remote write and answers PromQL, and keeps no clock of its own.
 
-Debian's package, without its web pages: `http://.../api/v1` is all there is.
+Debian's package, which is a Prometheus 2, or a Prometheus 3 built from its Go module; both without
+their web pages: `http://.../api/v1` is all there is.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
-from tests.lab import parts
+from tests.lab import go, parts
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 
@@ -42,7 +43,8 @@ class QueryError(Exception):
 class Prometheus:
     """One receiver. It keeps its port and its data over `stop`, `kill` and `start`.
 
-    `out_of_order` is the time window as Prometheus writes it ("30d"), None for none.
+    `out_of_order` is the time window as Prometheus writes it ("30d"), None for none. `release` 3
+    takes remote write 2.0 and OTLP too, at `otlp_url`.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class Prometheus:
         rules: Sequence[Path] = (),
         evaluation_interval: str = "5s",
         flags: Sequence[str] = (),
+        release: Literal[2, 3] = 2,
     ) -> None:
         self.directory = directory
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.write_url = f"{self.url}/api/v1/write"
+        self.otlp_url = f"{self.url}/api/v1/otlp/v1/metrics"
         self._config: dict[str, Any] = {
             "global": {"evaluation_interval": evaluation_interval},
             "rule_files": [str(path.absolute()) for path in rules],
@@ -67,11 +71,12 @@ class Prometheus:
         self.process = Process(
             "Prometheus",
             [
-                parts.prometheus(),
+                go.prometheus3() if release == 3 else parts.prometheus(),
                 f"--config.file={self._file}",
                 f"--storage.tsdb.path={directory / 'data'}",
                 f"--web.listen-address={HOST}:{self.port}",
                 "--web.enable-remote-write-receiver",
+                *(["--web.enable-otlp-receiver"] if release == 3 else []),
                 *flags,
             ],
             directory / "prometheus.log",

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab import parts
+from tests.lab import go, parts
 
 UV = "uv==0.13.9"  # used where the machine has no uv of its own
 ENVIRONMENT = parts.PROJECT / ".venv"
@@ -89,6 +89,7 @@ def fetch_parts_of_tests() -> None:
     for version in ("3.9.2", "3.6.2"):
         parts.kafka(version)
     parts.jars("jmx-exporter-1.0.1")
+    go.prometheus3()
 
 
 if __name__ == "__main__":

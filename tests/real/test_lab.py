@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,6 +132,15 @@ def test_prometheus_takes_old_samples_in_its_window_alone(tmp_path: Path):
         assert write(wide.write_url, "one", now, 1.0) == 204
         assert write(wide.write_url, "one", now - 600, 1.0) == 204
         assert len(wide.samples("one", "1h", at=now + 1)[0].points) == 2
+
+
+def test_prometheus_3_takes_remote_write_and_says_who_it_is(tmp_path: Path):
+    now = time.time()
+    with Prometheus(tmp_path / "three", release=3) as three:
+        assert write(three.write_url, "one", now, 1.0) == 204
+        assert three.query("one", at=now + 1)[0].value == 1.0
+        with urllib.request.urlopen(f"{three.url}/api/v1/status/config") as answer:
+            assert b"out_of_order_time_window: 31d" in answer.read()
 
 
 def test_prometheus_judges_rule_files(tmp_path: Path):
