@@ -12,9 +12,10 @@ from bench.table import Row, Table, Target, Unit
 from collector.admin.client import Admin
 from collector.frame import encode_dictionary, encode_frame
 from collector.pump import Batch
+from collector.topic.client import TopicPlace
 from collector.topic.creation import TopicCreation
 from collector.topic.record import dictionary_headers, frame_headers
-from collector.topic.writer import TopicPlace, TopicWriter
+from collector.topic.writer import TopicWriter
 from tests.lab.kafka import Kafka
 
 ROUNDS_A_FRAME = (1, 6, 20)

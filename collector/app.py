@@ -182,8 +182,9 @@ def _topic_part(config: Config, spool: Spool, admin: Admin, telemetry: Telemetry
     """The pump from the spool to the topic, None where there is no topic."""
     if config.topic is None or config.topic_name is None:
         return None
-    from collector.topic.creation import TopicCreation  # noqa: PLC0415 - librdkafka is large
-    from collector.topic.writer import TopicPlace, TopicWriter  # noqa: PLC0415
+    from collector.topic.client import TopicPlace  # noqa: PLC0415 - librdkafka is large
+    from collector.topic.creation import TopicCreation  # noqa: PLC0415
+    from collector.topic.writer import TopicWriter  # noqa: PLC0415
 
     report = PumpReport("publish", "spool", f"topic {config.topic_name}", telemetry)
     cursor = spool.cursor(TIER, "topic", _appetite(config, config.frame_after), report)

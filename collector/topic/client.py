@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from collector.errors import ConfigError, Rejected, Retry
 
 Properties = Mapping[str, str | int | float | bool]
+
+
+class TopicPlace(NamedTuple):
+    """A topic and the partition of a stream's tier in it."""
+
+    topic: str
+    partition: int
+
 
 # librdkafka writes about 20 lines a second and client while a broker is away. What it says of
 # connections reaches a person through the status page, once.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -14,19 +14,12 @@ from collector.dictionary import Dictionary
 from collector.errors import ConfigError, Retry
 from collector.frame import Frame, encode_dictionary, encode_frame
 from collector.pump import Batch
-from collector.topic.client import Properties, failure, producer, properties
+from collector.topic.client import Properties, TopicPlace, failure, producer, properties
 from collector.topic.record import Header, dictionary_headers, frame_headers
 
 ACK_TIMEOUT_S = 10.0
 DICTIONARY_EVERY_FRAMES = 60
 DICTIONARY_EVERY_S = 600.0
-
-
-class TopicPlace(NamedTuple):
-    """A topic and the partition of a stream's tier in it."""
-
-    topic: str
-    partition: int
 
 
 class TopicAdmin(Protocol):

@@ -22,9 +22,10 @@ from collector.admin.client import Admin
 from collector.dictionary import Dictionary
 from collector.mark import GapReason, Marks, from_metadata
 from collector.pump import Appetite, Batch
+from collector.topic.client import TopicPlace
 from collector.topic.creation import TopicCreation
 from collector.topic.reader import Member, TopicReader
-from collector.topic.writer import TopicPlace, TopicWriter
+from collector.topic.writer import TopicWriter
 from tests.lab.kafka import Kafka
 from tests.unit.examples import line_frame
 from tests.unit.topic.partition_log import seqs

@@ -4,8 +4,8 @@ import pytest
 from confluent_kafka import KafkaError
 
 from collector.errors import ConfigError, Rejected, Retry
-from collector.topic.client import consumer, failure, producer, properties
-from collector.topic.writer import TopicPlace, TopicWriter
+from collector.topic.client import TopicPlace, consumer, failure, producer, properties
+from collector.topic.writer import TopicWriter
 
 
 class NoAdmin:
