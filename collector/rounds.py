@@ -14,7 +14,7 @@ from collector.recorder import Recorded, Recorder
 from collector.series import TargetSeries
 from collector.spool.spool import Last, Spool
 from collector.target import Reading, Scraper
-from collector.telemetry import Key, Telemetry, Throttle
+from collector.telemetry import OF_WHOM, Key, Telemetry, Throttle
 
 LONGEST_READ_S = 10.0
 
@@ -54,8 +54,11 @@ class Own:
     def _id(self, key: Key) -> int:
         known = self._ids.get(key)
         if known is None:
-            name, labels = key
-            known = self._series.intern(catalog.OWN[name].family, dict(labels))
+            name, labels = key[0], dict(key[1])
+            series = self._series
+            if labels.keys() >= OF_WHOM:
+                series = series.under(labels.pop("site"), labels.pop("node"))
+            known = series.intern(catalog.OWN[name].family, labels)
             self._ids[key] = known
         return known
 

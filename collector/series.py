@@ -152,6 +152,17 @@ class TargetSeries:
         self._table = table
         self._target_labels = {k: v for k, v in target_labels.items() if v}
 
+    def under(self, site: str, node: str) -> TargetSeries:
+        """What this target says of another node: under that one's site and node.
+
+        The rest of the site's labels is not ours to say; `job` and `instance` are whose word it is.
+        """
+        labels = self._target_labels
+        if (labels.get("site"), labels.get("node")) == (site, node):
+            return self
+        said_by = {name: value for name, value in labels.items() if name in {"job", "instance"}}
+        return TargetSeries(self._table, {**said_by, "site": site, "node": node})
+
     def intern(self, family: Family, labels: dict[str, str], suffix: str = "") -> int:
         """Return the id of `family.name + suffix` with these labels and the target's.
 

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Literal
 
 from collector import catalog
+from collector.dictionary import Stream
 from collector.errors import FormatError, Rejected, Retry, TooNew
 from collector.mark import Gap
 from collector.pump import Batch
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 State = Literal["idle", "sending", "waiting", "holding"]
+
+OF_WHOM = frozenset({"site", "node"})
+"""Labels of a number that is about another node than ours."""
 
 _LOG_EVERY_S = 60.0
 
@@ -30,7 +34,10 @@ class Telemetry:
         self._changing = Lock()
 
     def add(self, name: str, amount: float = 1, /, **labels: str) -> None:
-        """Raise a counter. KeyError when the catalogue doesn't have it."""
+        """Raise a counter. KeyError when the catalogue doesn't have it.
+
+        Beside the labels of the catalogue, `site` and `node` say of whom it is, when not of us.
+        """
         key = _key(name, labels)
         with self._changing:
             self._values[key] = self._values.get(key, 0) + amount
@@ -55,7 +62,7 @@ class Telemetry:
 
 
 def _key(name: str, labels: Mapping[str, str]) -> Key:
-    if set(labels) != set(catalog.OWN[name].labels):
+    if labels.keys() - OF_WHOM != set(catalog.OWN[name].labels):
         raise KeyError(f"{name} has the labels {catalog.OWN[name].labels}, not {tuple(labels)}")
     return name, tuple(sorted(labels.items()))
 
@@ -134,20 +141,23 @@ class PumpReport:
             "%s set %d rounds aside, %s refused them: %s", self.name, batch.rounds, self.to, why
         )
 
-    def met(self, gaps: Sequence[Gap], closed: int, repeated: int) -> None:
+    def met(
+        self, gaps: Sequence[Gap], closed: int, repeated: int, stream: Stream | None = None
+    ) -> None:
+        """Gaps are told under the stream's own site and node, whoever meets them."""
+        whom = {"site": stream.site, "node": stream.node} if stream else {}
         for gap in gaps:
-            self.telemetry.add(
-                "edgevitals_gap_rounds_total", gap.rounds, pump=self.name, reason=gap.reason.label
-            )
+            labels = {**whom, "pump": self.name, "reason": gap.reason.label}
+            self.telemetry.add("edgevitals_gap_rounds_total", gap.rounds, **labels)
             for name, seq in (
                 ("edgevitals_gap_first_seq", gap.first_seq),
                 ("edgevitals_gap_last_seq", gap.last_seq),
             ):
-                self.telemetry.set(name, seq, pump=self.name, reason=gap.reason.label)
-            log.error("%s: %s", self.name, _sentence(gap))
+                self.telemetry.set(name, seq, **labels)
+            log.error("%s: %s%s", self.name, _of(stream), _sentence(gap))
         if closed:
-            self.telemetry.add("edgevitals_gap_closed_rounds_total", closed, pump=self.name)
-            log.info("%s: %d missing rounds came after all", self.name, closed)
+            self.telemetry.add("edgevitals_gap_closed_rounds_total", closed, **whom, pump=self.name)
+            log.info("%s: %s%d missing rounds came after all", self.name, _of(stream), closed)
         if repeated:
             self.telemetry.add("edgevitals_pump_repeated_rounds_total", repeated, pump=self.name)
 
@@ -175,6 +185,10 @@ class PumpReport:
             self.state, self.last_error = "waiting", why
         elif self.state == "waiting" and self.last_error:
             self.state, self.last_error = "sending", None
+
+
+def _of(stream: Stream | None) -> str:
+    return f"{'/'.join(stream)}: " if stream else ""
 
 
 def _sentence(gap: Gap) -> str:

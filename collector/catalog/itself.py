@@ -40,7 +40,8 @@ COMPLETENESS = (
         "rounds",
         ("pump", "reason"),
         "vital",
-        "Rounds that were taken and are known to be missing for a reader, by reason.",
+        "Rounds that were taken and are known to be missing for a reader, by reason. Under the "
+        "site and node whose rounds they are, whoever meets the gap.",
     ),
     Metric(
         "edgevitals_gap_closed_rounds_total",
@@ -48,7 +49,7 @@ COMPLETENESS = (
         "rounds",
         ("pump",),
         "vital",
-        "Rounds of a gap that came after all.",
+        "Rounds of a gap that came after all, under the site and node whose rounds they are.",
     ),
     Metric(
         "edgevitals_gap_first_seq",

@@ -20,11 +20,12 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from collector.dictionary import Stream
 from collector.errors import FormatError, TooNew
 from collector.mark import NOTHING, Gap, Mark, Marks, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
 from collector.topic.client import Properties, consumer, failure, properties
-from collector.topic.partition import PartitionState, Record, TopicEnd
+from collector.topic.partition import Met, PartitionState, Record, TopicEnd
 from collector.topic.record import read_headers
 
 _CALL_TIMEOUT_S = 5.0
@@ -38,8 +39,8 @@ _PAUSE_STEP_S = 0.5
 class Notices(Protocol):
     """Who is told of what a reader meets on its way."""
 
-    def met(self, gaps: tuple[Gap, ...], closed: int, repeated: int) -> None:
-        """Gaps were uncovered, missing rounds came after all, rounds came again."""
+    def met(self, gaps: tuple[Gap, ...], closed: int, repeated: int, stream: Stream) -> None:
+        """Gaps of a stream were uncovered, missing rounds came after all, rounds came again."""
         ...
 
     def held(self, why: TooNew) -> None:
@@ -117,7 +118,7 @@ class TopicReader:
     def commit(self, batch: Batch) -> None:
         """Remember at the broker that the batch is delivered; a lost commit only repeats."""
         end: TopicEnd = batch.end
-        self._notices.met(end.met.gaps, end.met.closed, end.met.repeated)
+        self._tell(batch)
         state = self._partitions.get(end.partition)
         if state is None:
             return  # taken from us meanwhile: the next owner sends it once more
@@ -170,13 +171,17 @@ class TopicReader:
             batch = state.batch(self._appetite)
             while batch is not None and not batch.frames:
                 # Nothing but repeats: done with, and not worth a request.
-                self._notices.met(batch.end.met.gaps, batch.end.met.closed, batch.end.met.repeated)
+                self._tell(batch)
                 state.delivered(batch.end)
                 batch = state.batch(self._appetite)
             if batch is not None:
                 self._handed_out = state
                 return batch
         return None
+
+    def _tell(self, batch: Batch) -> None:
+        met: Met = batch.end.met
+        self._notices.met(met.gaps, met.closed, met.repeated, batch.dictionary.stream)
 
     def _take(self, message: Message) -> None:
         error = message.error()

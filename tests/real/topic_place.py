@@ -44,7 +44,7 @@ class Heard:
         self.repeated = 0
         self.others: list[str] = []
 
-    def met(self, gaps, closed, repeated):
+    def met(self, gaps, closed, repeated, stream):
         self.gaps += [(gap.first_seq, gap.last_seq, gap.reason) for gap in gaps]
         self.closed += closed
         self.repeated += repeated

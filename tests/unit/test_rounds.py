@@ -252,3 +252,16 @@ def test_a_clock_behind_the_last_round_is_no_negative_number(site, monkeypatch):
 def test_the_first_start_of_all_has_missed_nothing(site):
     site.rounds.follow(None)
     assert site.missed() == {}
+
+
+def test_a_gap_of_another_node_is_in_our_round_under_its_site_and_node(site):
+    other = {"site": "store-9", "node": "edge-9", "pump": "forward-centre", "reason": "ring"}
+    site.telemetry.add("edgevitals_gap_rounds_total", 3, **other)
+    site.take(0)
+    assert site.rounds.latest is not None
+    (found,) = [
+        (dict(series.labels), value)
+        for series, value in site.rounds.latest.samples()
+        if series.name == "edgevitals_gap_rounds_total"
+    ]
+    assert found == ({**other, "job": "edgevitals", "instance": "node-a"}, 3)

@@ -71,6 +71,21 @@ def test_a_clash_with_a_renamed_label_is_renamed_again():
     assert labels == (("exported_exported_job", "theirs"), ("exported_job", "x"), ("job", "kafka"))
 
 
+def test_what_is_said_of_another_node_has_its_site_and_node_and_says_by_whom():
+    table = SeriesTable()
+    ours = {"site": "hq", "node": "n", "region": "emea", "job": "edgevitals", "instance": "n"}
+    target = TargetSeries(table, ours)
+    assert target.under("hq", "n") is target
+    other = target.under("store-1", "edge-1").intern(Family("gap"), {"reason": "ring"})
+    assert dict(table[other].labels) == {
+        "site": "store-1",
+        "node": "edge-1",
+        "job": "edgevitals",
+        "instance": "n",
+        "reason": "ring",
+    }
+
+
 def test_a_suffix_is_part_of_the_name_and_not_of_the_family():
     table = SeriesTable()
     sizes = Family("size_bytes", Kind.HISTOGRAM, "bytes")

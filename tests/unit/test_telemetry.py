@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from collector import catalog
+from collector.dictionary import Stream
 from collector.errors import FormatError, Rejected, Retry, TooNew
 from collector.mark import Gap, GapReason
 from collector.pump import Batch
@@ -157,6 +158,16 @@ def test_a_gap_is_a_number_a_range_and_a_sentence(report, numbers, caplog):
     said = "rounds 8 to 10 are missing (3 rounds between 2023-11-14 22:13:20 UTC and "
     said += "2023-11-14 22:14:20 UTC), reason: spool_full"
     assert caplog.messages == [f"forward-centre: {said}"]
+
+
+def test_what_another_nodes_stream_lacks_is_told_under_that_node(report, numbers, caplog):
+    report.met([Gap(8, 10, 0, 0, GapReason.RING)], 2, 0, Stream("store-9", "edge-9", "standard"))
+    whom = {"site": "store-9", "node": "edge-9", "pump": report.name}
+    assert total(numbers, "edgevitals_gap_rounds_total", **whom, reason="ring") == 3
+    assert total(numbers, "edgevitals_gap_last_seq", **whom, reason="ring") == 10
+    assert total(numbers, "edgevitals_gap_closed_rounds_total", **whom) == 2
+    assert caplog.messages[0].startswith("forward-centre: store-9/edge-9/standard: rounds 8 to 10")
+    assert numbers.by_label("edgevitals_gap_rounds_total", "reason") == {"ring": 3}
 
 
 def test_a_new_line_hides_how_many_are_missing_and_says_so(report, numbers, caplog):
