@@ -26,7 +26,7 @@ from collector.errors import CollectorError, ConfigError
 
 OK, PROBLEM, USAGE, CANNOT_TELL, BUG = 0, 1, 2, 3, 70
 
-VERBS = ("run", "check", "scrape", "status", "jmx")
+VERBS = ("run", "check", "scrape", "status", "jmx", "spool")
 """In the order that a person meets them."""
 
 Example = tuple[str, str]

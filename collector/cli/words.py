@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from math import isinf
+from typing import Any
 
 _STEPS = ((604800, "w"), (86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _MOST_OF_A_UNIT = 1024
@@ -35,6 +38,28 @@ def size(count: int) -> str:
         if number < _MOST_OF_A_UNIT:
             break
     return f"{number:.1f}".removesuffix(".0") + f" {unit}"
+
+
+def utc(ms: int | None) -> str:
+    """A time as people and scripts read it: `2026-11-22T12:46:10Z`, with ms where there are any."""
+    if ms is None:
+        return "-"
+    try:
+        at = datetime.fromtimestamp(ms // 1000, UTC)
+    except (ValueError, OverflowError, OSError):  # a clock that was far off
+        return f"{ms} ms"
+    rest = f".{ms % 1000:03d}" if ms % 1000 else ""
+    return f"{at:%Y-%m-%dT%H:%M:%S}{rest}Z"
+
+
+def seqs(first: int, last: int) -> str:
+    """Rounds by their numbers: `7` or `7..12`."""
+    return str(first) if first == last else f"{first}..{last}"
+
+
+def as_json(found: Any) -> str:
+    """What `-o json` prints."""
+    return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def harmless(text: str) -> str:

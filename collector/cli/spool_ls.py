@@ -1,0 +1,205 @@
+"""`edgevitals spool ls`: what a spool holds, and how far its readers have come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from collector.cli.words import harmless, seqs, size, table, utc
+from collector.frame import Frame
+from collector.mark import Gap, Position
+from collector.spool.reading import SpoolFiles, frames, size_of
+
+
+class Stretch(NamedTuple):
+    """Rounds of one line that follow each other without a hole."""
+
+    line: int
+    first_seq: int
+    last_seq: int
+    first_ms: int | None
+    last_ms: int | None
+
+    @property
+    def rounds(self) -> int:
+        return self.last_seq - self.first_seq + 1
+
+
+class Segment(NamedTuple):
+    number: int
+    bytes: int
+    stretches: list[Stretch]
+
+
+class Reader(NamedTuple):
+    """One position file. `backlog` are the rounds behind it, `gaps` those it lacks before it."""
+
+    name: str
+    position: Position | None
+    backlog: int
+    oldest_ms: int | None
+    gaps: list[Gap]
+
+
+class Tier(NamedTuple):
+    name: str
+    segments: list[Segment]
+    stretches: list[Stretch]
+    readers: list[Reader]
+
+
+def tiers(files: SpoolFiles) -> Iterator[Tier]:
+    """Read every segment once."""
+    for tier in files.tiers:
+        positions = files.positions(tier)
+        backlog = dict.fromkeys(positions, 0)
+        oldest: dict[str, int | None] = dict.fromkeys(positions)
+        segments: list[Segment] = []
+        stretches: list[Stretch] = []
+        known: dict[int, Any] = {}
+        for number, path in files.segments(tier):
+            mine: list[Stretch] = []
+            try:
+                for placed in frames(path, known):
+                    _extend(mine, placed.frame)
+                    _extend(stretches, placed.frame)
+                    for name, position in positions.items():
+                        if position is None or (number, placed.at) >= position[:2]:
+                            if not backlog[name]:
+                                oldest[name] = placed.frame.at[0].wall_ms
+                            backlog[name] += len(placed.frame.at)
+            except FileNotFoundError:
+                continue  # dropped just now
+            segments.append(Segment(number, size_of(path), mine))
+        key = files.stream(tier).key
+        readers = [
+            Reader(name, position, backlog[name], oldest[name], gaps_of(position, key))
+            for name, position in positions.items()
+        ]
+        yield Tier(tier, segments, stretches, readers)
+
+
+def gaps_of(position: Position | None, stream: int) -> list[Gap]:
+    """The open gaps of a stream that a position file knows."""
+    mark = position.marks.of.get(stream) if position else None
+    return list(mark.gaps) if mark else []
+
+
+def _extend(stretches: list[Stretch], frame: Frame) -> None:
+    line, last_ms = frame.lineage.line, frame.at[-1].wall_ms
+    before = stretches[-1] if stretches else None
+    if before and before.line == line and before.last_seq + 1 == frame.first_seq:
+        stretches[-1] = before._replace(last_seq=frame.last_seq, last_ms=last_ms)
+    else:
+        first_ms = frame.at[0].wall_ms
+        stretches.append(Stretch(line, frame.first_seq, frame.last_seq, first_ms, last_ms))
+
+
+def page(files: SpoolFiles, found: list[Tier], *, with_segments: bool) -> Iterator[str]:
+    """What a person reads."""
+    user = files.user()
+    used = f"in use by process {user}" if user else "not in use"
+    where = f"{harmless(str(files.path))}   {size(files.size())}, {used}"
+    yield f"{harmless(files.site)} / {harmless(files.node)}   {where}"
+    rows: list[tuple[str, ...]] = [("TIER", "ROUNDS", "SEQS", "FROM", "TO", "LINE")]
+    for tier in found:
+        rows += [(tier.name, *_cells(one)) for one in tier.stretches]
+    if len(rows) == 1:
+        yield "no rounds"
+        return
+    yield ""
+    yield from table(rows)
+    yield ""
+    yield from table([_READER_HEAD, *(_reader(t.name, one) for t in found for one in t.readers)])
+    for tier in found:
+        for reader in tier.readers:
+            for gap in reader.gaps:
+                yield f"GAP      {harmless(reader.name)} lacks {gap_words(gap)}"
+    if with_segments:
+        yield ""
+        yield from table([_SEGMENT_HEAD, *(row for tier in found for row in _segments(tier))])
+
+
+_READER_HEAD = ("READER", "TIER", "BACKLOG", "BACK TO", "GAPS")
+_SEGMENT_HEAD = ("SEGMENT", "TIER", "SIZE", "ROUNDS", "SEQS", "FROM", "TO", "LINE")
+
+
+def gap_words(gap: Gap) -> str:
+    """A gap as a person reads it."""
+    if not gap.first_seq:
+        return f"an unknown number of rounds before {utc(gap.before_ms)}: {gap.reason.label}"
+    between = f"between {utc(gap.after_ms)} and {utc(gap.before_ms)}"
+    return f"rounds {seqs(gap.first_seq, gap.last_seq)}, {between}: {gap.reason.label}"
+
+
+def _cells(one: Stretch) -> tuple[str, ...]:
+    numbers = seqs(one.first_seq, one.last_seq)
+    return str(one.rounds), numbers, utc(one.first_ms), utc(one.last_ms), f"{one.line:016x}"
+
+
+def _reader(tier: str, one: Reader) -> tuple[str, ...]:
+    if one.position is None:
+        return one.name, tier, f"{one.backlog}, its position can't be read", utc(one.oldest_ms), "?"
+    return one.name, tier, str(one.backlog), utc(one.oldest_ms), str(len(one.gaps))
+
+
+def _segments(tier: Tier) -> Iterator[tuple[str, ...]]:
+    for segment in tier.segments:
+        head = (f"{segment.number:016x}", tier.name, size(segment.bytes))
+        for one in segment.stretches:
+            yield (*head, *_cells(one))
+        if not segment.stretches:
+            yield (*head, "0", "-", "-", "-", "-")
+
+
+def as_tree(files: SpoolFiles, found: list[Tier]) -> dict[str, Any]:
+    """What a script reads. Times are Unix ms."""
+    return {
+        "path": str(files.path),
+        "site": files.site,
+        "node": files.node,
+        "bytes": files.size(),
+        "process": files.user(),
+        "tiers": [
+            {
+                "tier": tier.name,
+                "rounds": sum(one.rounds for one in tier.stretches),
+                "stretches": [_stretch(one) for one in tier.stretches],
+                "segments": [
+                    {
+                        "number": one.number,
+                        "bytes": one.bytes,
+                        "stretches": [_stretch(it) for it in one.stretches],
+                    }
+                    for one in tier.segments
+                ],
+                "readers": [
+                    {
+                        "reader": one.name,
+                        "readable": one.position is not None,
+                        "backlog_rounds": one.backlog,
+                        "oldest_ms": one.oldest_ms,
+                        "gaps": [gap_tree(gap) for gap in one.gaps],
+                    }
+                    for one in tier.readers
+                ],
+            }
+            for tier in found
+        ],
+    }
+
+
+def gap_tree(gap: Gap) -> dict[str, Any]:
+    """A gap for a script; `rounds` is null when nobody knows how many."""
+    return {
+        "first_seq": gap.first_seq,
+        "last_seq": gap.last_seq,
+        "rounds": gap.rounds or None,
+        "after_ms": gap.after_ms,
+        "before_ms": gap.before_ms,
+        "reason": gap.reason.label,
+    }
+
+
+def _stretch(one: Stretch) -> dict[str, Any]:
+    return {**one._asdict(), "line": f"{one.line:016x}", "rounds": one.rounds}
