@@ -5,7 +5,8 @@
     |-- SourceError      is this source up?    no: up 0, counted, the next source goes on
     |-- DeliveryError    what about this batch?
     |   |-- Retry        keep it, wait, send the same batch again
-    |   `-- Rejected     set it aside, count it, go on with the next
+    |   |-- Rejected     set it aside, count it, go on with the next
+    |   `-- Rewind       the far side has lost what it had: go back, send from there again
     |-- FormatError      are these bytes ours? no: set aside, counted, the line goes on
     |   `-- TooNew       yes, but from a newer version: untouched, the stream waits
     |-- SpoolError       may I use this spool? no: exit 1 with a sentence
@@ -72,6 +73,20 @@ class Rejected(DeliveryError):  # noqa: N818
     def __init__(self, message: str, hint: str = "", *, reason: str) -> None:
         super().__init__(message, hint)
         self.reason = reason
+
+
+class Rewind(DeliveryError):  # noqa: N818
+    """The far side has lost some of what it had taken: go back in the log, and on from there.
+
+    `to` names the newest round that it has for certain, as (line, epoch, seq, Unix ms); None when
+    it has nothing of the stream any more. Too far back is harmless: readers judge repeats by round.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "", *, to: tuple[int, int, int, int] | None
+    ) -> None:
+        super().__init__(message, hint)
+        self.to = to
 
 
 class FormatError(CollectorError):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 from threading import Event
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from collector.dictionary import Dictionary
-from collector.errors import DiskError, FormatError, Rejected, Retry
+from collector.errors import DiskError, FormatError, Rejected, Retry, Rewind
 from collector.frame import Frame
 
 FIRST_WAIT_S = 1.0
@@ -77,11 +77,35 @@ class Log(Protocol):
         ...
 
 
+@runtime_checkable
+class Rewindable(Log, Protocol):
+    """A log that can go back to what it has given before."""
+
+    def rewind(self, to: tuple[int, int, int, int] | None) -> None:
+        """Read next what follows this round (line, epoch, seq, Unix ms), durably so.
+
+        None: read all there is. What isn't there any more is a gap, told with the next batch.
+        """
+        ...
+
+
 class Destination(Protocol):
     """Something that takes batches."""
 
     def send(self, batch: Batch) -> None:
-        """Return when the batch is safe at the far side; else raise Retry or Rejected."""
+        """Return when the batch is safe at the far side; else raise Retry or Rejected.
+
+        One whose log is Rewindable may raise Rewind: what it had taken is no longer there.
+        """
+        ...
+
+
+@runtime_checkable
+class Watchful(Destination, Protocol):
+    """A destination that can lose what it had, also while nothing is sent."""
+
+    def look(self) -> None:
+        """Called about once a second while there is nothing to send. Raises Rewind."""
         ...
 
 
@@ -101,6 +125,7 @@ class Counts(Protocol):
     def delivered(self, batch: Batch) -> None: ...
     def retrying(self, why: Retry, wait: float) -> None: ...
     def rejected(self, batch: Batch, why: Rejected) -> None: ...
+    def rewound(self, why: Rewind) -> None: ...
 
 
 class Backoff:
@@ -137,10 +162,15 @@ class Pump:
         """The room: read, deliver, commit, again."""
         while not stop.is_set():
             batch = self._log.read(READ_WAIT_S)
-            if batch is None:
-                self._counts.idle()
-            elif self._deliver(batch, stop):
-                self._log.commit(batch)
+            try:
+                if batch is None:
+                    self._counts.idle()
+                    if isinstance(self._destination, Watchful):
+                        self._destination.look()
+                elif self._deliver(batch, stop):
+                    self._log.commit(batch)
+            except Rewind as why:
+                self._go_back(why)
 
     def _deliver(self, batch: Batch, stop: Event) -> bool:
         """Say whether the batch is done with; False when it must not be committed."""
@@ -169,6 +199,12 @@ class Pump:
             self._set_aside(batch, Rejected(why.message, why.hint, reason="format"))
         else:
             self._counts.delivered(batch)
+
+    def _go_back(self, why: Rewind) -> None:
+        if not isinstance(self._log, Rewindable):
+            raise TypeError(f"{self.name} reads a log that can't go back") from why
+        self._log.rewind(why.to)
+        self._counts.rewound(why)
 
     def _set_aside(self, batch: Batch, why: Rejected) -> None:
         try:

@@ -11,8 +11,8 @@ from typing import Literal
 
 from collector import catalog
 from collector.dictionary import Stream
-from collector.errors import FormatError, Rejected, Retry, TooNew
-from collector.mark import Gap
+from collector.errors import FormatError, Rejected, Retry, Rewind, TooNew
+from collector.mark import Gap, GapReason
 from collector.pump import Batch
 
 log = logging.getLogger(__name__)
@@ -141,6 +141,10 @@ class PumpReport:
             "%s set %d rounds aside, %s refused them: %s", self.name, batch.rounds, self.to, why
         )
 
+    def rewound(self, why: Rewind) -> None:
+        self.telemetry.add("edgevitals_pump_rewinds_total", pump=self.name)
+        log.warning("%s goes back: %s", self.name, why)
+
     def met(
         self, gaps: Sequence[Gap], closed: int, repeated: int, stream: Stream | None = None
     ) -> None:
@@ -192,6 +196,11 @@ def _of(stream: Stream | None) -> str:
 
 
 def _sentence(gap: Gap) -> str:
+    if not gap.first_seq and gap.reason is not GapReason.NEW_LINE:
+        return (
+            f"rounds before {_utc(gap.before_ms)} are missing, how many is not known, "
+            f"reason: {gap.reason.label}"
+        )
     if not gap.first_seq:
         return "a new line of rounds begins; how many of the one before are missing is not known"
     return (

@@ -61,6 +61,15 @@ PUMPS = (
         "Times that the far side did not take a batch and it was kept to be sent again.",
     ),
     Metric(
+        "edgevitals_pump_rewinds_total",
+        _COUNTER,
+        "",
+        ("pump",),
+        "vital",
+        "Times that the far side had lost what it had taken and the pump went back to send it "
+        "again: the topic was deleted, made anew, or came back shorter.",
+    ),
+    Metric(
         "edgevitals_pump_rejected_rounds_total",
         _COUNTER,
         "rounds",

@@ -26,6 +26,7 @@ from collector.mark import (
 from collector.mark import encode_position as position_body
 from collector.pump import MOST_ROUNDS, Appetite, Batch, most_rounds
 from collector.spool.chain import Chain
+from collector.spool.search import first_segment, place_behind
 from collector.spool.segment import Entry, SegmentReader, pack
 
 
@@ -105,6 +106,8 @@ class Cursor:
         self._ahead: tuple[Frame, Dictionary, int] | None = None  # read, but not gathered yet
         self._damaged = False
         self._skipped = False
+        self._lost = False  # by the far side, and no longer here
+        self._told: tuple[Gap, ...] = ()  # before we went back
         self._waited = 0.0
         position = load_position(file) or Position(0, 0, Marks({}))
         self._segment, self._offset = position.segment, position.offset
@@ -132,6 +135,28 @@ class Cursor:
         self._save(end.position)
         self._notices.met(end.gaps, end.closed, end.repeated)
 
+    def rewind(self, to: tuple[int, int, int, int] | None) -> None:
+        """Go back behind a round that is certain: (line, epoch, seq, Unix ms); None: to the start.
+
+        Gaps that were told on the way here are not told again.
+        """
+        delivered = self._committed.marks.of.get(self._stream)
+        gaps = delivered.gaps if delivered else ()
+        self._told = gaps
+        self._mark = None
+        place = None
+        if to is not None:
+            line, epoch, seq, wall_ms = to
+            known = [gap for gap in gaps if gap.last_seq < seq]
+            kept = tuple(known) if delivered and delivered.line == line else ()
+            self._mark = Mark(line, epoch, seq, wall_ms, kept)
+            place = place_behind(self._chain, line, seq)
+        self._segment, self._offset = place or (first_segment(self._chain), 0)
+        self._lost = place is None
+        self._forget()
+        of = {self._stream: self._mark} if self._mark else {}
+        self._save(Position(self._segment, self._offset, Marks(of)))
+
     def wait(self, seconds: float, stop: Event) -> bool:
         """Wait; a chain has one reader of a name, so the batch stays ours."""
         stop.wait(seconds)
@@ -145,6 +170,16 @@ class Cursor:
         if self._reader:
             self._reader.close()
             self._reader = None
+
+    def _forget(self) -> None:
+        """What was read on the way to the next batch."""
+        self.close()
+        self._dictionaries = {}
+        self._in_use = None
+        self._gathered = _Gathered()
+        self._ahead = None
+        self._damaged = self._skipped = False
+        self._waited = 0.0
 
     def _gather(self) -> Batch | None:
         """Collect frames of one dictionary, as many as are there and fit."""
@@ -161,8 +196,8 @@ class Cursor:
                 self._begin(frame, got)
             taken = take(self._mark, frame, self._reason())
             self._mark, self._offset = taken.mark, end
-            self._damaged = self._skipped = False
-            got.add(frame, taken)
+            self._damaged = self._skipped = self._lost = False
+            got.add(frame, self._untold(taken))
         live = got.rounds < min(self._appetite.least, got.most)
         if not got.frames or (live and self._waited < self._appetite.patience_s):
             return None
@@ -180,8 +215,16 @@ class Cursor:
         self._mark = Mark(lineage.line, lineage.epoch, frame.first_seq - 1, at_ms)
         if self._damaged:
             got.note(Gap(0, 0, at_ms, at_ms, GapReason.SPOOL_DAMAGED))
+        elif self._lost and frame.first_seq > 1:
+            got.note(Gap(0, 0, at_ms, at_ms, GapReason.TOPIC_LOST))
         else:
             self._save(Position(self._segment, self._offset, Marks({self._stream: self._mark})))
+
+    def _untold(self, taken: Taken) -> Taken:
+        """Without the gaps that were told before we went back."""
+        told = {(gap.first_seq, gap.last_seq, gap.before_ms) for gap in self._told}
+        new = (g for g in taken.opened if (g.first_seq, g.last_seq, g.before_ms) not in told)
+        return taken._replace(opened=tuple(new))
 
     def _save(self, position: Position) -> None:
         self._committed = position
@@ -192,6 +235,8 @@ class Cursor:
             self._notices.unsaved(error)
 
     def _reason(self) -> GapReason:
+        if self._lost:
+            return GapReason.TOPIC_LOST
         if self._damaged:
             return GapReason.SPOOL_DAMAGED
         return GapReason.SPOOL_FULL if self._skipped else GapReason.NOT_WRITTEN

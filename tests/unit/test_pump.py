@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import pump
-from collector.errors import CollectorError, DiskError, FormatError, Rejected, Retry
+from collector.errors import CollectorError, DiskError, FormatError, Rejected, Retry, Rewind
 from collector.pump import Backoff, Batch, Pump, most_rounds
 from tests.unit.examples import line_frame, small_dictionary
 
@@ -41,6 +41,9 @@ class _ListLog:
     def commit(self, batch: Batch) -> None:
         assert batch.end == self.committed + 1
         self.committed = batch.end
+
+    def rewind(self, to: tuple[int, int, int, int] | None) -> None:
+        self.read_to = self.committed = to[1] if to else 0
 
     def wait(self, seconds: float, stop: Event) -> bool:
         assert stop is self.stop
@@ -96,6 +99,9 @@ class _Tally:
 
     def rejected(self, batch: Batch, why: Rejected) -> None:
         self.told.append(f"rejected {batch.end}: {why.reason}")
+
+    def rewound(self, why: Rewind) -> None:
+        self.told.append(f"rewound: {why.message}")
 
 
 class _Run:
@@ -268,3 +274,39 @@ def test_the_wait_that_the_far_side_asked_for_is_taken():
 def test_a_batch_holds_what_receivers_take_in_one_request(series, rounds):
     dictionary = small_dictionary()._replace(series=small_dictionary().series[:1] * series)
     assert most_rounds(dictionary) == rounds
+
+
+def test_a_far_side_that_lost_what_it_had_gets_it_again_in_order():
+    run = _Run(None, None, Rewind("the log came back shorter", to=(1, 1, 1, 0))).go()
+    assert run.sink.seen == [1, 2, 3, 2, 3]
+    assert run.log.committed == 3
+    assert run.tally.told.count("rewound: the log came back shorter") == 1
+
+
+def test_a_far_side_that_has_nothing_any_more_gets_everything():
+    run = _Run(None, Retry("no such topic"), Rewind("the topic was made anew", to=None)).go()
+    assert run.sink.seen == [1, 2, 2, 1, 2, 3]
+    assert run.log.committed == 3
+
+
+class _WatchfulSink(_ScriptedSink):
+    """Sees once, when there is nothing to send, that all it had is gone."""
+
+    def __init__(self, stop: Event) -> None:
+        super().__init__()
+        self._stop = stop
+        self._looked = 0
+
+    def look(self) -> None:
+        self._looked += 1
+        if self._looked == 1:
+            self._stop.clear()  # the log's end is not the end this time
+            raise Rewind("the topic was made anew", to=None)
+
+
+def test_a_far_side_can_look_after_itself_while_there_is_nothing_to_send():
+    run = _Run()
+    sink = _WatchfulSink(run.stop)
+    Pump("topic", run.log, sink, run.shelf, run.tally).run(run.stop)
+    assert sink.seen == [1, 2, 3, 1, 2, 3]
+    assert run.log.committed == 3

@@ -8,7 +8,7 @@ import pytest
 
 from collector import catalog
 from collector.dictionary import Stream
-from collector.errors import FormatError, Rejected, Retry, TooNew
+from collector.errors import FormatError, Rejected, Retry, Rewind, TooNew
 from collector.mark import Gap, GapReason
 from collector.pump import Batch
 from collector.telemetry import PumpReport, Telemetry, Throttle
@@ -221,3 +221,9 @@ def test_every_number_of_a_pump_is_in_the_catalogue(report, numbers):
     report.rejected(batch(), Rejected("x", reason="http_400"))
     report.met([Gap(1, 2, 0, 0, GapReason.RING)], 1, 1)
     assert {name for name, _ in numbers.values()} <= catalog.OWN.keys()
+
+
+def test_going_back_is_counted_and_said(report, numbers, caplog):
+    report.rewound(Rewind("the topic was made anew", "who deleted it?", to=None))
+    assert total(numbers, "edgevitals_pump_rewinds_total", pump="forward-centre") == 1
+    assert "forward-centre goes back: the topic was made anew. who deleted it?" in caplog.text
