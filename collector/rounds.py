@@ -15,6 +15,7 @@ from collector.series import TargetSeries
 from collector.spool.spool import Last, Spool
 from collector.target import Reading, Scraper
 from collector.telemetry import OF_WHOM, Key, Telemetry, Throttle
+from collector.tracing import Traces
 
 LONGEST_READ_S = 10.0
 
@@ -74,6 +75,7 @@ class Rounds:
         recorder: Recorder,
         spool: Spool,
         telemetry: Telemetry,
+        traces: Traces,
     ) -> None:
         self.interval_s = interval_s
         self.latest: Recorded | None = None
@@ -84,6 +86,7 @@ class Rounds:
         self._recorder = recorder
         self._spool = spool
         self._telemetry = telemetry
+        self._traces = traces
         self._chain = spool.chain(recorder.stream.tier)
         self._newest_ms = 0
         self._took_s = 0.0
@@ -123,8 +126,10 @@ class Rounds:
             # The clock went back. Until it has passed its newest round again, no time is right.
             self._miss("clock", 1)
             return
-        self._append(self._recorder.record([*readings, self._own.read(self._recorder)], tick.at))
+        recorded = self._recorder.record([*readings, self._own.read(self._recorder)], tick.at)
+        self._append(recorded)
         self._took_s = time.monotonic() - started
+        self._traces.taken(recorded, self._took_s, self._scraper.targets)
         self._telemetry.set("edgevitals_round_duration_seconds", self._took_s)
 
     def _end(self) -> None:

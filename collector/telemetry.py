@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Literal
+from typing import Literal, Protocol
 
 from collector import catalog
 from collector.dictionary import Stream
@@ -85,6 +85,15 @@ class Throttle:
         return f" (and {more} more like it)" if more else ""
 
 
+class Watch(Protocol):
+    """Who else is told of a pump's tries, such as traces."""
+
+    def sending(self) -> None: ...
+    def retrying(self, why: Retry) -> None: ...
+    def delivered(self, batch: Batch) -> None: ...
+    def given_up(self) -> None: ...
+
+
 @dataclass
 class PumpReport:
     """How a pump is doing: its Counts, and the Notices of its log. One thread writes."""
@@ -100,6 +109,7 @@ class PumpReport:
     rejected_rounds: int = 0
     next_try_at: float | None = None
     oldest_ms: int | None = None
+    watch: Watch | None = None
     _quiet: Throttle = field(default_factory=Throttle)
 
     def idle(self) -> None:
@@ -109,10 +119,14 @@ class PumpReport:
     def sending(self, batch: Batch) -> None:
         self.state = "sending"
         self.oldest_ms = batch.frames[0].at[0].wall_ms
+        if self.watch:
+            self.watch.sending()
 
     def delivered(self, batch: Batch) -> None:
         if self.last_error is not None:
             log.info("%s: %s takes the data again", self.name, self.to)
+        if self.watch:
+            self.watch.delivered(batch)
         self.delivered_rounds += batch.rounds
         self.last_error = self.next_try_at = None
         self._quiet = Throttle()
@@ -123,6 +137,8 @@ class PumpReport:
         self.last_error = str(why)
         self.retries += 1
         self.next_try_at = time.time() + wait
+        if self.watch:
+            self.watch.retrying(why)
         self.telemetry.add("edgevitals_pump_retries_total", pump=self.name)
         more = self._quiet.passes()
         if more is not None:
@@ -130,6 +146,8 @@ class PumpReport:
 
     def rejected(self, batch: Batch, why: Rejected) -> None:
         self.rejected_rounds += batch.rounds
+        if self.watch:
+            self.watch.given_up()
         self.last_error = self.next_try_at = None  # nothing waits for it any more
         self.telemetry.add(
             "edgevitals_pump_rejected_rounds_total",

@@ -127,6 +127,15 @@ PROCESS = (
         "Times that the child process with the Kafka admin client died.",
     ),
     Metric(
+        "edgevitals_traces_lost_spans_total",
+        _COUNTER,
+        "",
+        (),
+        "standard",
+        "Spans of rounds and deliveries that the receiver of traces did not take. Nobody is owed "
+        "them: they are not kept.",
+    ),
+    Metric(
         "edgevitals_admin_late_total",
         _COUNTER,
         "",

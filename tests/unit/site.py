@@ -19,6 +19,7 @@ from collector.spool.cursor import Cursor
 from collector.spool.spool import Limits, Spool
 from collector.target import Reading, Scraper, Target
 from collector.telemetry import PumpReport, Telemetry
+from collector.tracing import NoTraces
 from tests.unit.examples import BOOT
 
 TIER = "standard"
@@ -74,6 +75,7 @@ class Site:
             self.recorder,
             self.spool,
             self.telemetry,
+            NoTraces(),
         )
         self.rounds.follow(last)
 

@@ -1,0 +1,108 @@
+"""The pumps of a site: spool to topic, topic to each sink; spool to each sink without a topic.
+
+spool ==pump==> topic ==pump==> sinks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from collector.admin.client import Admin
+from collector.config import Config, SinkConfig, TierName
+from collector.credentials import Secret, kafka_properties
+from collector.mark import Mark
+from collector.pump import Appetite, Log, Pump
+from collector.spool.spool import TIERS, Spool
+from collector.telemetry import PumpReport, Telemetry
+from collector.tracing import Traces
+
+if TYPE_CHECKING:
+    from collector.sinks.remote_write import RemoteWrite
+
+TIER: TierName = "standard"
+"""The tier of all series, until tiers come."""
+
+
+class ReadLog(Log, Protocol):
+    """A log as the program opens it: beyond the pump's use it is asked, hurried and closed."""
+
+    def mark(self, stream: int) -> Mark | None: ...
+    def hurry(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Part(NamedTuple):
+    """A pump with its log, and the sink if that is where it delivers."""
+
+    pump: Pump
+    log: ReadLog
+    report: PumpReport
+    sink: RemoteWrite | None = None
+
+
+def pumps(
+    config: Config, spool: Spool, admin: Admin, telemetry: Telemetry, traces: Traces
+) -> Iterator[Part]:
+    """The pumps: spool to topic, topic to each sink; spool to each sink where there is no topic."""
+    through = _topic_part(config, spool, admin, telemetry, traces)
+    if through is not None:
+        yield through
+    for sink in config.sinks:
+        source = f"topic {config.topic_name}" if through else "spool"
+        report = PumpReport(f"forward-{sink.name}", source, sink.url, telemetry)
+        appetite = _appetite(config, config.rounds_per_request(sink))
+        reader = _topic_reader if through else _spool_reader
+        log_ = reader(config, spool, sink, appetite, report)
+        destination = _sink(sink)
+        report.watch = traces.watch(report.name, report.to)
+        pump = Pump(report.name, log_, destination, spool.rejected, report)
+        yield Part(pump, log_, report, destination)
+
+
+def _topic_part(
+    config: Config, spool: Spool, admin: Admin, telemetry: Telemetry, traces: Traces
+) -> Part | None:
+    """The pump from the spool to the topic, None where there is no topic."""
+    if config.topic is None or config.topic_name is None:
+        return None
+    from collector.topic.client import TopicPlace  # noqa: PLC0415 - librdkafka is large
+    from collector.topic.creation import TopicCreation  # noqa: PLC0415
+    from collector.topic.writer import TopicWriter  # noqa: PLC0415
+
+    report = PumpReport("publish", "spool", f"topic {config.topic_name}", telemetry)
+    cursor = spool.cursor(TIER, "topic", _appetite(config, config.frame_after), report)
+    writer = TopicWriter(
+        TopicPlace(config.topic_name, TIERS.index(TIER)),
+        kafka_properties(config),
+        TopicCreation(admin, config.topic.max_size),
+    )
+    report.watch = traces.watch(report.name, report.to)
+    return Part(Pump(report.name, cursor, writer, spool.rejected, report), cursor, report)
+
+
+def _topic_reader(
+    config: Config, spool: Spool, sink: SinkConfig, appetite: Appetite, report: PumpReport
+) -> ReadLog:
+    from collector.topic.reader import Member, TopicReader  # noqa: PLC0415 - librdkafka is large
+
+    member = Member(f"edgevitals.{sink.name}", f"{spool.site}.{spool.node}")
+    topic = config.topic_name or ""
+    return TopicReader(topic, kafka_properties(config), member, appetite, report)
+
+
+def _spool_reader(
+    _: Config, spool: Spool, sink: SinkConfig, appetite: Appetite, report: PumpReport
+) -> ReadLog:
+    return spool.cursor(TIER, f"sink-{sink.name}", appetite, report)
+
+
+def _appetite(config: Config, least: int) -> Appetite:
+    return Appetite(least, least * config.interval_of(TIER) * 1.5)
+
+
+def _sink(sink: SinkConfig) -> RemoteWrite:
+    from collector.sinks.remote_write import RemoteWrite  # noqa: PLC0415
+
+    token = Secret(sink.token_file).read if sink.token_file else None
+    return RemoteWrite(sink.name, sink.url, token)
