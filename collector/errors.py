@@ -10,7 +10,7 @@
     |-- FormatError      are these bytes ours? no: set aside, counted, the line goes on
     |   `-- TooNew       yes, but from a newer version: untouched, the stream waits
     |-- SpoolError       may I use this spool? no: exit 1 with a sentence
-    `-- DiskError        is the round on disk? no: the round is counted as missed, the next is tried
+    `-- DiskError        is the round on disk? no: it is held in memory, the next one is tried
 
 Anything else is a bug: a traceback and exit 70, and the supervisor starts the process again.
 
@@ -102,4 +102,8 @@ class SpoolError(CollectorError):
 
 
 class DiskError(CollectorError):
-    """A round could not be made durable."""
+    """A round could not be made durable. `in_doubt`: it may be on the disk all the same."""
+
+    def __init__(self, message: str, hint: str = "", *, in_doubt: bool = False) -> None:
+        super().__init__(message, hint)
+        self.in_doubt = in_doubt

@@ -1,4 +1,7 @@
-"""A chain: the segments of one stream, oldest to newest. One thread appends, others read."""
+"""A chain: the segments of one stream, oldest to newest. One thread appends, others read.
+
+What the disk refuses is held in memory (ring.py), at its place among the rounds on disk.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from collector.frame import (
     encode_frame,
     encode_segment_header,
 )
+from collector.spool.ring import Held, Ring
 from collector.spool.segment import SegmentReader, SegmentWriter, number_of, path_of
 
 SEGMENT_BYTES = 8 << 20
@@ -30,10 +34,11 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class End(NamedTuple):
-    """The newest segment and how far its records are durable."""
+    """The newest segment and how far its records are durable; the newest round that is held."""
 
     segment: int
     offset: int
+    held: int = 0
 
 
 class Newest(NamedTuple):
@@ -52,22 +57,29 @@ class Chain:
         stream: Stream,
         segment_bytes: int = SEGMENT_BYTES,
         make_way: Callable[[], bool] | None = None,
+        make_anew: Callable[[], None] | None = None,
     ) -> None:
         """Open a chain, or begin one. Raises SpoolError.
 
         `make_way` drops an old segment when the disk is full, and says whether there was one.
+        `make_anew` makes the folders again when somebody removed them. Raises OSError, SpoolError.
         """
         self.stream = stream
+        self.ring = Ring()
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._make_way = make_way or self.drop_oldest
+        self._make_anew = make_anew or self.make_folder
         self._owed = 0  # bytes to be written before a full disk may take another segment from us
+        self._is_there = False  # whether what was refused last may be on the disk all the same
+        self._in_doubt: Held | None = None
+        self._vanished = 0
         self._writer: SegmentWriter | None = None
         self._sizes: dict[int, int] = {}  # closed segments, oldest first
         self._number = 0
         self._grown = Condition()  # guards _sizes, _number and the writer's end; told of growth
         try:
-            folder.mkdir(mode=0o700, exist_ok=True)
+            self.make_folder()
             for path in sorted(folder.iterdir()):
                 try:
                     self._number = number_of(path)
@@ -78,6 +90,10 @@ class Chain:
             raise SpoolError(
                 f"{folder} can't be used: {error.strerror}", "check its owner and mode"
             ) from error
+
+    def make_folder(self) -> None:
+        """Raises OSError."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def begin_behind(self, number: int) -> None:
         """Number new segments above `number`: a reader's position may name one that is gone."""
@@ -91,20 +107,35 @@ class Chain:
     def append(self, dictionary: Dictionary, frame: Frame) -> None:
         """Make a frame durable, its dictionary before it where the segment lacks that.
 
-        Raises DiskError when neither this segment nor a new one takes it. Its seq is used up all
-        the same: it may lie in the abandoned segment, and no other round may ever have it.
+        Raises DiskError when neither this segment nor a new one takes it. When that is `in_doubt`,
+        its seq is used up all the same: it may lie in the abandoned segment, and no other round
+        may ever have it. Raises SpoolError when the spool became another process's.
         """
         try:
-            try:
-                self._write(dictionary, frame)
-            except OSError as error:
-                if error.errno in _FULL and not self._replace_oldest():
-                    raise
-                self._write(dictionary, frame)
+            self._settle()
+            self._append(dictionary, frame)
         except OSError as error:
             raise DiskError(
-                f"{self._folder} does not take the round: {error.strerror}", _hint(error)
+                f"{self._folder} does not take the round: {error.strerror}",
+                _hint(error),
+                in_doubt=self._is_there,
             ) from error
+
+    def hold(self, dictionary: Dictionary, frame: Frame, *, in_doubt: bool = False) -> None:
+        """Keep a round in memory that the disk refused.
+
+        One that is in doubt is written once more before any other: so its line has no hole, and
+        if it is there twice, both are the same.
+        """
+        with self._grown:
+            if self._writer:
+                place = self._number, self._writer.end
+            else:
+                place = self._number, self._sizes.get(self._number, 0)
+            held = self.ring.add(place, dictionary, frame)
+            if in_doubt:
+                self._in_doubt = held
+            self._grown.notify_all()
 
     def drop_oldest(self) -> bool:
         """Remove the oldest closed segment; say whether there was one. Raises OSError."""
@@ -123,7 +154,7 @@ class Chain:
 
     def end(self) -> End:
         with self._grown:
-            return End(self._number, self._writer.end if self._writer else 0)
+            return self._end_locked()
 
     def wait(self, seen: End, seconds: float) -> None:
         """Return when the chain has grown beyond `seen`, at the latest after `seconds`."""
@@ -136,6 +167,16 @@ class Chain:
             numbers = [*self._sizes, *([self._number] if self._writer else [])]
         found = next((n for n in numbers if n >= number), None)
         return None if found is None else (found, path_of(self._folder, found))
+
+    def vanished(self, number: int) -> None:
+        """A reader found that a segment is gone: if it wasn't dropped, somebody removed it."""
+        with self._grown:
+            if self._sizes.pop(number, None) is not None:
+                self._vanished = max(self._vanished, number)
+
+    def has_vanished(self, number: int) -> bool:
+        """Whether this segment may be one that somebody removed."""
+        return number <= self._vanished
 
     def readable_end(self, number: int, reader: SegmentReader) -> tuple[int, bool]:
         """How far a segment may be read, and whether it is closed (so that this is all)."""
@@ -180,6 +221,27 @@ class Chain:
             return None
         return body if isinstance(body, Frame) else None
 
+    def _settle(self) -> None:
+        """Write the round that is in doubt again, unless a reader has gone on without it."""
+        held = self._in_doubt
+        try:
+            if held and held.number > self.ring.pushed_out:
+                self._append(held.dictionary, held.frame)
+        finally:
+            self._is_there = False  # of the round that comes behind it
+        self._in_doubt = None
+
+    def _append(self, dictionary: Dictionary, frame: Frame) -> None:
+        try:
+            self._write(dictionary, frame)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                self._forget_what_is_gone()
+                self._make_anew()
+            elif error.errno in _FULL and not self._replace_oldest():
+                raise
+            self._write(dictionary, frame)
+
     def _write(self, dictionary: Dictionary, frame: Frame) -> None:
         payloads = [encode_frame(frame)]
         writer = self._writer
@@ -192,6 +254,7 @@ class Chain:
             try:
                 writer.append(payloads)
             except OSError as error:
+                self._is_there |= writer.is_failed
                 # A segment that is merely full up to the disk's end goes on when there is room.
                 if writer.is_failed or error.errno not in _FULL:
                     self._abandon()
@@ -212,6 +275,7 @@ class Chain:
         try:
             writer.append([encode_segment_header(header), *payloads])
         except OSError:
+            self._is_there |= writer.is_failed
             writer.close()
             self._number = number  # taken, unless the file can be removed
             writer.path.unlink()
@@ -220,6 +284,13 @@ class Chain:
         writer.dictionaries.add(dictionary.id)
         with self._grown:
             self._writer, self._number = writer, number
+
+    def _forget_what_is_gone(self) -> None:
+        """Of all segments, once the one that grows or the folder was removed by somebody."""
+        self._abandon()
+        for number in list(self._sizes):
+            if not path_of(self._folder, number).exists():
+                self.vanished(number)
 
     def _replace_oldest(self) -> bool:
         """On a full disk, drop an old segment; not again before as much was written.
@@ -240,7 +311,7 @@ class Chain:
             writer.close()
 
     def _end_locked(self) -> End:
-        return End(self._number, self._writer.end if self._writer else 0)
+        return End(self._number, self._writer.end if self._writer else 0, self.ring.newest)
 
 
 def _hint(error: OSError) -> str:
@@ -250,5 +321,7 @@ def _hint(error: OSError) -> str:
         errno.EROFS: "that file system is read-only: see dmesg, then remount or replace the disk",
         errno.EIO: "the disk reports errors: look at dmesg and replace it",
         errno.EACCES: "check owner and mode of spool.path",
+        errno.EMFILE: "raise this process's limit of open files (ulimit -n, LimitNOFILE)",
+        errno.ENFILE: "the whole machine has no open files left: see fs.file-max",
     }
     return hints.get(error.errno or 0, "look at the disk and at spool.path")

@@ -299,27 +299,37 @@ class Cursor:
         return self._open(self._segment + 1)
 
     def _open(self, number: int) -> bool:
-        found = self._chain.after(number)
-        if found is None:
-            return False
-        self.close()
-        there, path = found
-        try:
-            self._reader = SegmentReader(path)
-        except FileNotFoundError:  # dropped just now
-            self._skipped = True
-            return False
-        if there != self._segment:
-            self._skipped |= there != number and self._mark is not None
-            self._segment, self._offset = there, 0
-            # Most often the segment begins with the same one: then a damaged copy does no harm.
-            self._dictionaries = {self._in_use.id: self._in_use} if self._in_use else {}
-        if self._offset:
+        """Open the first segment at or behind a number; False when there is none."""
+        while (found := self._chain.after(number)) is not None:
+            self.close()
+            there, path = found
             try:
-                self._learn_dictionaries(self._reader)
-            except OSError:  # the disk can't give it back: what can't be read will be a gap
-                self._damaged = True
-        return True
+                self._reader = SegmentReader(path)
+            except FileNotFoundError:  # dropped just now, or removed by somebody
+                self._chain.vanished(there)
+                self._passed_over(there)
+                number = there + 1
+                continue
+            if there != self._segment:
+                if there != number and self._mark is not None:
+                    self._passed_over(number)
+                self._segment, self._offset = there, 0
+                # Most often it begins with the same one: then a damaged copy does no harm.
+                self._dictionaries = {self._in_use.id: self._in_use} if self._in_use else {}
+            if self._offset:
+                try:
+                    self._learn_dictionaries(self._reader)
+                except OSError:  # the disk can't give it back: what can't be read will be a gap
+                    self._damaged = True
+            return True
+        return False
+
+    def _passed_over(self, number: int) -> None:
+        """A segment is not there: what is missing will be a gap."""
+        if self._chain.has_vanished(number):
+            self._damaged = True
+        else:
+            self._skipped = True
 
     def _learn_dictionaries(self, reader: SegmentReader) -> None:
         """Read the dictionaries before our position: a segment has all that it needs."""

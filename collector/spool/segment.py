@@ -12,6 +12,7 @@ repair, and a file that was ever read can't change under its reader.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
@@ -61,6 +62,10 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def _inode(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
 class SegmentWriter:
     """The segment that grows. `end` is where the last durable record ends.
 
@@ -71,6 +76,7 @@ class SegmentWriter:
         """Create the file. Raises OSError."""
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.path = path
+        self._inode = _inode(os.fstat(self._fd))
         self.end = 0
         self.is_failed = False
         self.dictionaries: set[int] = set()
@@ -80,7 +86,8 @@ class SegmentWriter:
 
         What a full disk took of them is cut off again. But after a failed fsync the kernel may
         have dropped the pages and call the next one good, so nothing is ever synced twice on one
-        descriptor (https://wiki.postgresql.org/wiki/Fsync_Errors).
+        descriptor (https://wiki.postgresql.org/wiki/Fsync_Errors). A file that somebody removed or
+        moved takes everything and keeps nothing: then FileNotFoundError is raised.
         """
         data = memoryview(b"".join(map(pack, payloads)))
         at = self.end
@@ -97,6 +104,8 @@ class SegmentWriter:
         os.fdatasync(self._fd)
         if not self.end:
             sync_folder(self.path.parent)
+        if _inode(os.stat(self.path)) != self._inode:  # noqa: PTH116 - a Path costs more than it
+            raise FileNotFoundError(errno.ENOENT, "it was put aside while it was written")
         self.end, self.is_failed = at, False
 
     def close(self) -> None:

@@ -9,7 +9,9 @@ rejected/       what a receiver refused for good
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,6 +34,8 @@ from collector.spool.segment import sync_folder
 SPOOL_FORMAT = 1
 TIERS = ("vital", "standard", "detail")
 """Highest first: what is dropped last. A tier's place is its partition in the topic."""
+
+log = logging.getLogger(__name__)
 
 _LEAST_SEGMENT_BYTES = 64 << 10
 _LEAST_FREE_BYTES = 1 << 30
@@ -101,9 +105,11 @@ class Spool:
                     Stream(self.site, self.node, tier),
                     self._segment_bytes,
                     self._drop_oldest,
+                    self._make_anew,
                 )
                 for tier in TIERS
             }
+            self._identity = _Identity(SPOOL_FORMAT, self.site, self.node)
             self.rejected = Rejected(path / "rejected")
             for tier, chain in self._chains.items():
                 positions = map(load_position, (path / "positions").glob(f"{tier}.*.position"))
@@ -191,11 +197,35 @@ class Spool:
         dropped, self._dropped = self._dropped, 0
         return dropped
 
+    @property
+    def rounds_in_memory(self) -> int:
+        """Rounds that the disk refused and that some reader doesn't have yet."""
+        return sum(chain.ring.rounds for chain in self._chains.values())
+
     def close(self) -> None:
+        if self.rounds_in_memory:
+            log.error("%d rounds that were only in memory are lost", self.rounds_in_memory)
         for chain in self._chains.values():
             chain.close()
         self.rejected.close()
         os.close(self._lock)
+
+    def _make_anew(self) -> None:
+        """Somebody removed the folder, or a part of it: make what we need to go on.
+
+        What was on disk is gone, and readers find the gap; the line goes on, as its seqs are known
+        here. Raises OSError, and SpoolError when another process has taken the place.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = self._lock
+        if not _is_at(held, self.path / "lock"):
+            self._lock = _lock(self.path / "lock")
+            os.close(held)
+        if not (self.path / "identity.json").exists():
+            _write_identity(self.path / "identity.json", self._identity)
+        for folder in ("positions", "rejected", *TIERS):
+            (self.path / folder).mkdir(mode=0o700, exist_ok=True)
+        sync_folder(self.path)
 
     def _drop_oldest(self) -> bool:
         dropped = any(self._chains[tier].drop_oldest() for tier in reversed(TIERS))
@@ -218,8 +248,21 @@ class Spool:
         return disk.f_bavail * disk.f_frsize < least
 
 
+def _is_at(fd: int, file: Path) -> bool:
+    """Whether a path leads to this open file."""
+    try:
+        return os.path.samestat(os.fstat(fd), file.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _lock(file: Path) -> int:
-    fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)  # a site isn't dark for a read-only disk
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -241,12 +284,7 @@ def _identify(file: Path, site: str, node: str | None) -> tuple[str, str]:
         text = file.read_bytes()
     except FileNotFoundError:
         identity = _Identity(SPOOL_FORMAT, site, node or os.uname().nodename)
-        new = file.with_suffix(".new")
-        with new.open("wb") as out:
-            out.write(msgspec.json.encode(identity) + b"\n")
-            out.flush()
-            os.fsync(out.fileno())
-        new.replace(file)
+        _write_identity(file, identity)
         return identity.site, identity.node
     try:
         written = msgspec.json.decode(text, type=_Format).format
@@ -268,6 +306,15 @@ def _identify(file: Path, site: str, node: str | None) -> tuple[str, str]:
                 f"set {what} back, or give {asked} a spool.path of its own",
             )
     return identity.site, identity.node
+
+
+def _write_identity(file: Path, identity: _Identity) -> None:
+    new = file.with_suffix(".new")
+    with new.open("wb") as out:
+        out.write(msgspec.json.encode(identity) + b"\n")
+        out.flush()
+        os.fsync(out.fileno())
+    new.replace(file)
 
 
 def _last_of_frame(frame: Frame, unreadable: int) -> Last:

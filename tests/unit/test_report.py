@@ -103,13 +103,13 @@ def test_each_problem_is_a_sentence(told, tmp_path):
     report = told.begin()
     told.site.take(0)
     shutil.rmtree(tmp_path / "spool" / TIER)
+    (tmp_path / "spool" / TIER).write_text("a file where the folder was")
     told.site.source.value = None
-    told.site.spool.chain(TIER).close()
     told.site.take(15)
     told.pump.retrying(Retry("401 Unauthorized", "look at token_file", hold=True), 30.0)
     disk, pump, target = report.status().problems
     assert disk.startswith("rounds are being lost: ")
-    assert "does not take the round: No such file or directory" in disk
+    assert "does not take the round: Not a directory" in disk
     assert pump == "forward-centre is holding: 401 Unauthorized. look at token_file"
     assert target == "kafka b:9999 is down: nobody listens. start the broker"
     status = report.status()

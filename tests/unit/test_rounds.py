@@ -98,18 +98,24 @@ def test_no_round_is_older_than_the_last_one_before_the_restart(tmp_path):
         assert seqs(site) == [1, 2]
 
 
+def taken(folder):
+    """Where the chain was is something else: the disk takes no round."""
+    shutil.rmtree(folder)
+    folder.write_text("a file")
+
+
 def test_a_round_that_the_disk_does_not_take_is_missed_and_the_line_goes_on(site, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     folder = tmp_path / "spool" / TIER
-    shutil.rmtree(folder)
+    taken(folder)
     site.take(0)
     site.take(15)
     assert site.missed() == {"disk": 2}
     assert site.rounds.disk_error is not None
-    assert site.rounds.disk_error.startswith(f"{folder} does not take the round: No such file")
+    assert site.rounds.disk_error.startswith(f"{folder} does not take the round: Not a directory")
     assert site.rounds.latest is not None, "/metrics shows it all the same"
     assert site.rounds.latest.seq == 2
-    folder.mkdir()
+    folder.unlink()
     site.take(30)
     assert site.rounds.disk_error is None
     assert seqs(site) == [3], "the seqs of the lost rounds are never used again"
@@ -209,7 +215,7 @@ def test_the_last_round_is_not_stamped_before_the_one_before_it(site, monkeypatc
 def test_a_full_disk_at_the_end_is_no_error_either(site, monkeypatch, tmp_path):
     ticking(monkeypatch, tick(0))
     ends_at(monkeypatch, 1)
-    shutil.rmtree(tmp_path / "spool" / TIER)
+    taken(tmp_path / "spool" / TIER)
     site.rounds.run(Event())
     assert site.missed() == {"disk": 2}
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +16,7 @@ from collector.frame import Frame, SegmentHeader, decode, encode_frame
 from collector.spool.chain import Chain, End, Newest
 from collector.spool.segment import SegmentReader, number_of, pack, path_of
 from tests.unit.examples import STREAM
-from tests.unit.spool.site import SmallDisk, dictionary_of, drain, flip, round_of
+from tests.unit.spool.site import SmallDisk, dictionary_of, drain, flip, round_of, seqs_of
 
 
 def _bodies(file: Path) -> list[object]:
@@ -345,6 +346,84 @@ def test_a_disk_that_makes_no_files_is_a_sentence_and_is_tried_again(site, monke
         assert caught.value.hint
     site.append(1)
     assert drain(site.reader()[0]) == [1, 2, 3]
+
+
+def test_f10_a_round_in_doubt_is_written_again_before_any_other(site, monkeypatch):
+    site.append(2)
+    _Failing(monkeypatch, 4)  # the segment, a new one, and both once more
+    doubtful = round_of(1, 3, site.known)
+    with pytest.raises(DiskError) as caught:
+        site.chain.append(site.known, doubtful)
+    assert caught.value.in_doubt
+    site.chain.hold(site.known, doubtful, in_doubt=True)
+    with pytest.raises(DiskError) as caught:
+        site.chain.append(site.known, round_of(1, 4, site.known))
+    assert not caught.value.in_doubt, "it was not even tried: its seq is free"
+    site.next_seq = 4
+    site.append(1)
+    site.reopen()
+    cursor, told = site.reader("other")
+    assert drain(cursor) == [1, 2, 3, 4]
+    assert (told.repeated, told.gaps) == (1, []), "the first copy is there too, bit by bit"
+
+
+def test_a_full_disk_leaves_no_doubt(site, monkeypatch):
+    site.append(2)
+    disk = SmallDisk(monkeypatch, site.folder, 0)
+    disk.capacity = disk.used + 50
+    with pytest.raises(DiskError) as caught:
+        site.append(1)
+    assert not caught.value.in_doubt
+    disk.capacity = 10**9
+    site.append(1)
+    assert drain(site.reader()[0]) == [1, 2, 3], "so the same seq can be given again"
+
+
+# A folder that somebody removes
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "the segment only"])
+def test_f14_a_round_that_nobody_could_find_again_is_written_anew(site, how):
+    site.append(3)
+    if how == "removed":
+        shutil.rmtree(site.folder)
+    elif how == "moved":
+        site.folder.rename(site.folder.with_name("elsewhere"))
+    else:
+        site.files[-1].unlink()
+    site.append(2)
+    (file,) = site.files
+    seqs = [body.first_seq for body in _bodies(file) if isinstance(body, Frame)]
+    assert seqs == [4, 5]
+    assert drain(site.reader()[0]) == [4, 5]
+
+
+def test_f14_a_reader_in_the_middle_is_told_exactly_what_is_gone(site):
+    site.append(40)
+    cursor, told = site.reader()
+    first = cursor.read(0)
+    assert first is not None
+    cursor.commit(first)
+    shutil.rmtree(site.folder)
+    site.append(2)
+    seqs = drain(cursor)
+    assert seqs[-2:] == [41, 42]
+    delivered = [first.frames[0].first_seq + i for i in range(first.rounds)] + seqs
+    assert sorted(delivered + seqs_of(told.gaps)) == list(range(1, 43))
+    assert {gap.reason.label for gap in told.gaps} == {"spool_damaged"}
+
+
+def test_f14_a_closed_segment_that_somebody_removed_does_not_stop_a_reader(site):
+    site.append(40)
+    cursor, told = site.reader()
+    gone = site.files[1]
+    lost = [body.first_seq for body in _bodies(gone) if isinstance(body, Frame)]
+    gone.unlink()
+    seqs = drain(cursor)
+    assert seqs[-1] == 40
+    assert not set(lost) & set(seqs)
+    assert seqs_of(told.gaps) == lost
+    assert {gap.reason.label for gap in told.gaps} == {"spool_damaged"}
 
 
 def test_readers_of_a_segment_that_failed_go_on_to_the_next(site, monkeypatch):
