@@ -36,7 +36,7 @@ from collector.recorder import Recorded
 from collector.target import Target
 from collector.telemetry import Telemetry, Throttle, Watch
 
-CLOSE_S = 1.0
+CLOSE_S = 0.5
 _MS = 1_000_000
 
 log = logging.getLogger(__name__)

