@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -50,6 +50,7 @@ class GapReason(IntEnum):
     NO_CLOCK = 8
     RING = 9
     FORMAT = 10
+    OUT_OF_WINDOW = 11
 
     @property
     def label(self) -> str:
@@ -69,6 +70,13 @@ class Gap(NamedTuple):
     @property
     def rounds(self) -> int:
         return self.last_seq - self.first_seq + 1 if self.first_seq else 0
+
+
+class Withheld(NamedTuple):
+    """Rounds of a line that were not sent, since the receiver would refuse them for their age."""
+
+    line: int
+    gap: Gap
 
 
 class Mark(NamedTuple):
@@ -125,6 +133,23 @@ def take(mark: Mark | None, frame: Frame, reason: GapReason = GapReason.UNKNOWN)
         gaps = (*gaps, missing)[-MAX_GAPS:]
     fresh = (max(0, mark.seq + 1 - frame.first_seq), len(frame.at))
     return Taken(after._replace(gaps=gaps), _joined(spans, fresh), opened_gaps, closed)
+
+
+def withhold(mark: Mark, withheld: Sequence[Withheld]) -> Mark:
+    """The mark with the rounds of its line that were withheld as open gaps.
+
+    Days of rounds are withheld batch by batch: what continues a gap becomes a part of it.
+    """
+    gaps = list(mark.gaps)
+    for line, gap in withheld:
+        if line != mark.line:
+            continue
+        last = gaps[-1] if gaps else None
+        if last and last.reason == gap.reason and last.last_seq + 1 == gap.first_seq:
+            gaps[-1] = last._replace(last_seq=gap.last_seq, before_ms=gap.before_ms)
+        else:
+            gaps.append(gap)
+    return mark._replace(gaps=tuple(gaps[-MAX_GAPS:]))
 
 
 def _mark_behind(frame: Frame, gaps: tuple[Gap, ...]) -> Mark:

@@ -8,12 +8,14 @@ that dies anywhere sends at worst once more what was already there.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from threading import Event
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from collector.dictionary import Dictionary
 from collector.errors import DiskError, FormatError, Rejected, Retry, Rewind
 from collector.frame import Frame
+from collector.mark import Withheld
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
@@ -58,6 +60,23 @@ class Batch(NamedTuple):
         return sum(len(frame.at) for frame in self.frames)
 
 
+class Part(NamedTuple):
+    """What of a batch is refused: its rounds and series alone, under a dictionary of their own."""
+
+    batch: Batch
+    why: Rejected
+
+
+class PartlyRejected(Rejected):
+    """The far side has the batch, but for these parts and for what was withheld."""
+
+    def __init__(self, parts: Sequence[Part], withheld: Sequence[Withheld] = ()) -> None:
+        first = parts[0].why
+        super().__init__(first.message, first.hint, reason=first.reason)
+        self.parts = tuple(parts)
+        self.withheld = tuple(withheld)
+
+
 class Log(Protocol):
     """Something that is read in order from a position."""
 
@@ -65,8 +84,11 @@ class Log(Protocol):
         """Return what comes next; None when nothing came within `wait` seconds."""
         ...
 
-    def commit(self, batch: Batch) -> None:
-        """Make it durable that everything up to the end of this batch is done with."""
+    def commit(self, batch: Batch, withheld: Sequence[Withheld]) -> None:
+        """Make it durable that everything up to the end of this batch is done with.
+
+        What was withheld of it stays as open gaps in the marks, and is told.
+        """
         ...
 
     def wait(self, seconds: float, stop: Event) -> bool:
@@ -92,10 +114,12 @@ class Rewindable(Log, Protocol):
 class Destination(Protocol):
     """Something that takes batches."""
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: Batch) -> Sequence[Withheld]:
         """Return when the batch is safe at the far side; else raise Retry or Rejected.
 
-        One whose log is Rewindable may raise Rewind: what it had taken is no longer there.
+        What is returned was not sent: the far side would refuse it for its age. PartlyRejected
+        says which parts alone are refused. One whose log is Rewindable may raise Rewind: what it
+        had taken is no longer there.
         """
         ...
 
@@ -122,7 +146,7 @@ class Counts(Protocol):
 
     def idle(self) -> None: ...
     def sending(self, batch: Batch) -> None: ...
-    def delivered(self, batch: Batch) -> None: ...
+    def delivered(self, batch: Batch, withheld: Sequence[Withheld]) -> None: ...
     def retrying(self, why: Retry, wait: float) -> None: ...
     def rejected(self, batch: Batch, why: Rejected) -> None: ...
     def rewound(self, why: Rewind) -> None: ...
@@ -167,38 +191,47 @@ class Pump:
                     self._counts.idle()
                     if isinstance(self._destination, Watchful):
                         self._destination.look()
-                elif self._deliver(batch, stop):
-                    self._log.commit(batch)
+                elif (withheld := self._deliver(batch, stop)) is not None:
+                    self._log.commit(batch, withheld)
             except Rewind as why:
                 self._go_back(why)
 
-    def _deliver(self, batch: Batch, stop: Event) -> bool:
-        """Say whether the batch is done with; False when it must not be committed."""
+    def _deliver(self, batch: Batch, stop: Event) -> Sequence[Withheld] | None:
+        """Return what was withheld of a batch that is done with; None: it must not be committed."""
         backoff = Backoff()
+        refused: PartlyRejected | None = None  # by a far side that is not asked again
         while not stop.is_set():
-            self._counts.sending(batch)
             try:
-                self._hand_over(batch)
+                if refused is None:
+                    self._counts.sending(batch)
+                    refused, withheld = self._send(batch)
+                    if refused is None:
+                        return withheld
+                self._set_aside(refused)
             except Retry as why:
                 wait = backoff.after(why)
                 self._counts.retrying(why, wait)
                 if not self._log.wait(wait, stop):
-                    return False
+                    return None
             else:
-                return True
-        return False
+                return refused.withheld
+        return None
 
-    def _hand_over(self, batch: Batch) -> None:
-        """Send the batch, or set it aside when it is refused for good. Raises Retry."""
+    def _send(self, batch: Batch) -> tuple[PartlyRejected | None, Sequence[Withheld]]:
+        """Send a batch; return what is refused of it for good and withheld. Raises Retry."""
         try:
-            self._destination.send(batch)
+            withheld = self._destination.send(batch)
+        except PartlyRejected as why:
+            self._counts.delivered(batch, why.withheld)
+            return why, why.withheld
         except Rejected as why:
-            self._set_aside(batch, why)
+            return PartlyRejected([Part(batch, why)]), ()
         except FormatError as why:
             # Whole by its checksum, and no frame all the same. It must not end us at each start.
-            self._set_aside(batch, Rejected(why.message, why.hint, reason="format"))
-        else:
-            self._counts.delivered(batch)
+            whole = Part(batch, Rejected(why.message, why.hint, reason="format"))
+            return PartlyRejected([whole]), ()
+        self._counts.delivered(batch, withheld)
+        return None, withheld
 
     def _go_back(self, why: Rewind) -> None:
         if not isinstance(self._log, Rewindable):
@@ -206,9 +239,13 @@ class Pump:
         self._log.rewind(why.to)
         self._counts.rewound(why)
 
-    def _set_aside(self, batch: Batch, why: Rejected) -> None:
-        try:
-            self._rejects.keep(batch, why, self.name)
-        except DiskError as full:
-            raise Retry(full.message, full.hint) from why
-        self._counts.rejected(batch, why)
+    def _set_aside(self, refused: PartlyRejected) -> None:
+        """Keep what is refused; what is kept leaves the list. Raises Retry on a full disk."""
+        while refused.parts:
+            batch, why = refused.parts[0]
+            try:
+                self._rejects.keep(batch, why, self.name)
+            except DiskError as full:
+                raise Retry(full.message, full.hint) from why
+            refused.parts = refused.parts[1:]
+            self._counts.rejected(batch, why)

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from collector import catalog
 from collector.dictionary import Stream
 from collector.errors import FormatError, Rejected, Retry, Rewind, TooNew
-from collector.mark import Gap, GapReason
+from collector.mark import Gap, GapReason, Withheld
 from collector.pump import Batch
 
 log = logging.getLogger(__name__)
@@ -111,6 +111,8 @@ class PumpReport:
     oldest_ms: int | None = None
     watch: Watch | None = None
     _quiet: Throttle = field(default_factory=Throttle)
+    _refusals: Throttle = field(default_factory=Throttle)
+    _old: Throttle = field(default_factory=Throttle)
 
     def idle(self) -> None:
         if self.state == "sending":
@@ -122,15 +124,16 @@ class PumpReport:
         if self.watch:
             self.watch.sending()
 
-    def delivered(self, batch: Batch) -> None:
+    def delivered(self, batch: Batch, withheld: Sequence[Withheld] = ()) -> None:
         if self.last_error is not None:
             log.info("%s: %s takes the data again", self.name, self.to)
         if self.watch:
             self.watch.delivered(batch)
-        self.delivered_rounds += batch.rounds
+        rounds = batch.rounds - sum(gap.rounds for _, gap in withheld)
+        self.delivered_rounds += rounds
         self.last_error = self.next_try_at = None
         self._quiet = Throttle()
-        self.telemetry.add("edgevitals_pump_delivered_rounds_total", batch.rounds, pump=self.name)
+        self.telemetry.add("edgevitals_pump_delivered_rounds_total", rounds, pump=self.name)
 
     def retrying(self, why: Retry, wait: float) -> None:
         self.state = "holding" if why.hold else "waiting"
@@ -155,9 +158,17 @@ class PumpReport:
             pump=self.name,
             reason=why.reason,
         )
-        log.error(
-            "%s set %d rounds aside, %s refused them: %s", self.name, batch.rounds, self.to, why
-        )
+        more = self._refusals.passes()
+        if more is not None:
+            log.error(
+                "%s set %d rounds of %d series aside, %s refused them: %s%s",
+                self.name,
+                batch.rounds,
+                len(batch.dictionary.series),
+                self.to,
+                why,
+                more,
+            )
 
     def rewound(self, why: Rewind) -> None:
         self.telemetry.add("edgevitals_pump_rewinds_total", pump=self.name)
@@ -176,7 +187,10 @@ class PumpReport:
                 ("edgevitals_gap_last_seq", gap.last_seq),
             ):
                 self.telemetry.set(name, seq, **labels)
-            log.error("%s: %s%s", self.name, _of(stream), _sentence(gap))
+            if gap.reason is not GapReason.OUT_OF_WINDOW:
+                log.error("%s: %s%s", self.name, _of(stream), _sentence(gap))
+            elif (more := self._old.passes()) is not None:  # days of them, batch by batch
+                log.warning("%s: %s%s%s", self.name, _of(stream), _sentence(gap), more)
         if closed:
             self.telemetry.add("edgevitals_gap_closed_rounds_total", closed, **whom, pump=self.name)
             log.info("%s: %s%d missing rounds came after all", self.name, _of(stream), closed)
@@ -221,6 +235,11 @@ def _sentence(gap: Gap) -> str:
         )
     if not gap.first_seq:
         return "a new line of rounds begins; how many of the one before are missing is not known"
+    if gap.reason is GapReason.OUT_OF_WINDOW:
+        return (
+            f"rounds {gap.first_seq} to {gap.last_seq} ({_utc(gap.after_ms)} and later) are older "
+            "than the receiver takes and are not sent: bring them with edgevitals export"
+        )
     return (
         f"rounds {gap.first_seq} to {gap.last_seq} are missing ({gap.rounds} rounds between "
         f"{_utc(gap.after_ms)} and {_utc(gap.before_ms)}), reason: {gap.reason.label}"

@@ -18,6 +18,7 @@ import cramjam
 
 from collector.columns import Row
 from collector.errors import Rejected, Retry
+from collector.mark import Withheld
 from collector.pump import MOST_CELLS, Batch
 from collector.sinks.body import metadata_request, write_request
 from collector.sinks.labels import EncodedLabels, LabelCache
@@ -70,7 +71,7 @@ class RemoteWrite:
         self._attempts: dict[int, _Attempt] = {}  # undelivered batches, by stream
         self._most_cells = MOST_CELLS  # of a request; less once the receiver said 413
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: Batch) -> Sequence[Withheld]:
         """Return when the receiver has the batch; else raise Retry or Rejected.
 
         Raises FormatError when a frame can't be decoded.
@@ -88,6 +89,7 @@ class RemoteWrite:
         if newest_ms is not None:
             self.stats.newest_ms[stream] = newest_ms
         self._announce(batch)
+        return ()
 
     def close(self) -> None:
         self._post.close()

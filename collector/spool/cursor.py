@@ -20,8 +20,10 @@ from collector.mark import (
     Marks,
     Position,
     Taken,
+    Withheld,
     decode_position,
     take,
+    withhold,
 )
 from collector.mark import encode_position as position_body
 from collector.pump import MOST_ROUNDS, Appetite, Batch, most_rounds
@@ -129,11 +131,17 @@ class Cursor:
         self._waited = 0.0
         return batch
 
-    def commit(self, batch: Batch) -> None:
-        """Remember durably that the batch is delivered."""
+    def commit(self, batch: Batch, withheld: Sequence[Withheld] = ()) -> None:
+        """Remember durably that the batch is delivered, but for what was withheld."""
         end: _End = batch.end
-        self._save(end.position)
-        self._notices.met(end.gaps, end.closed, end.repeated)
+        position = end.position
+        if withheld and self._mark:
+            # Nothing is taken between a batch and its commit: this is the mark of its end.
+            self._mark = withhold(self._mark, withheld)
+            position = position._replace(marks=Marks({self._stream: self._mark}))
+        self._save(position)
+        gaps = (*end.gaps, *(gap for _, gap in withheld))
+        self._notices.met(gaps, end.closed, end.repeated)
 
     def rewind(self, to: tuple[int, int, int, int] | None) -> None:
         """Go back behind a round that is certain: (line, epoch, seq, Unix ms); None: to the start.

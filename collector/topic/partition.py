@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from bisect import bisect, bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, TooNew
 from collector.frame import Frame, decode, part
-from collector.mark import Gap, GapReason, Mark, Marks, take
+from collector.mark import Gap, GapReason, Mark, Marks, Withheld, take, withhold
 from collector.pump import Appetite, Batch, most_rounds
 from collector.topic.record import Labelled
 
@@ -144,10 +144,14 @@ class PartitionState:
                 return batch
         return None
 
-    def delivered(self, end: TopicEnd) -> None:
-        """A batch is at the far side."""
+    def delivered(self, end: TopicEnd, withheld: Sequence[Withheld] = ()) -> None:
+        """A batch is at the far side, but for what was withheld."""
         self._undelivered.pop(end.stream, None)
-        self._delivered[end.stream] = end.mark
+        mark = withhold(end.mark, withheld)
+        self._delivered[end.stream] = mark
+        lane = self._lanes.get(end.stream)
+        if withheld and lane:  # a stream has one batch under way: its lane ends where this does
+            lane.mark = mark
 
     def commit_point(self) -> tuple[int, Marks]:
         """The offset to commit, and the marks to commit with it."""

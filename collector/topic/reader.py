@@ -8,6 +8,7 @@ sent again, never skipped.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from threading import Event
 from typing import NamedTuple, Protocol
 
@@ -22,7 +23,7 @@ from confluent_kafka import (
 
 from collector.dictionary import Stream
 from collector.errors import FormatError, TooNew
-from collector.mark import NOTHING, Gap, Mark, Marks, from_metadata, to_metadata
+from collector.mark import NOTHING, Gap, Mark, Marks, Withheld, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
 from collector.topic.client import Properties, consumer, failure, properties
 from collector.topic.partition import Met, PartitionState, Record, TopicEnd
@@ -115,14 +116,14 @@ class TopicReader:
         self._search_dictionaries()
         return self._next_batch()
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, batch: Batch, withheld: Sequence[Withheld] = ()) -> None:
         """Remember at the broker that the batch is delivered; a lost commit only repeats."""
         end: TopicEnd = batch.end
-        self._tell(batch)
+        self._tell(batch, withheld)
         state = self._partitions.get(end.partition)
         if state is None:
             return  # taken from us meanwhile: the next owner sends it once more
-        state.delivered(end)
+        state.delivered(end, withheld)
         self._commit(state, wait=False)
 
     def wait(self, seconds: float, stop: Event) -> bool:
@@ -179,9 +180,10 @@ class TopicReader:
                 return batch
         return None
 
-    def _tell(self, batch: Batch) -> None:
+    def _tell(self, batch: Batch, withheld: Sequence[Withheld] = ()) -> None:
         met: Met = batch.end.met
-        self._notices.met(met.gaps, met.closed, met.repeated, batch.dictionary.stream)
+        gaps = (*met.gaps, *(gap for _, gap in withheld))
+        self._notices.met(gaps, met.closed, met.repeated, batch.dictionary.stream)
 
     def _take(self, message: Message) -> None:
         error = message.error()

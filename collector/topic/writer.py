@@ -13,6 +13,7 @@ from collector import frame as frames
 from collector.dictionary import Dictionary
 from collector.errors import ConfigError, Retry
 from collector.frame import Frame, encode_dictionary, encode_frame
+from collector.mark import Withheld
 from collector.pump import Batch
 from collector.topic.client import Properties, TopicPlace, failure, producer, properties
 from collector.topic.record import Header, dictionary_headers, frame_headers
@@ -64,8 +65,8 @@ class TopicWriter:
         self._frames_since = 0
         self._written_at = 0.0
 
-    def send(self, batch: Batch) -> None:
-        """Append the batch's rounds. Raises Retry or Rejected."""
+    def send(self, batch: Batch) -> Sequence[Withheld]:
+        """Append the batch's rounds. Raises Retry or Rejected. A topic takes rounds of any age."""
         if self._producer is None:
             self._admin.ensure(self._place.topic)
             self._producer = self._new_producer()
@@ -82,6 +83,7 @@ class TopicWriter:
             self._dictionary_id, self._frames_since = dictionary.id, 0
             self._written_at = self._clock()
         self._frames_since += len(joined)
+        return ()
 
     def close(self) -> None:
         self._drop_producer()

@@ -13,6 +13,7 @@ import pytest
 
 from collector.admin.client import Admin
 from collector.errors import Rejected, Retry
+from collector.mark import Withheld
 from collector.pump import Batch, Pump
 from tests.lab.kafka import Kafka
 from tests.lab.waiting import wait_for
@@ -81,11 +82,12 @@ class FarSide:
         self.seqs: list[int] = []
         self._turns = itertools.count(1)
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: Batch) -> Sequence[Withheld]:
         if next(self._turns) % 7 == 0:
             raise Retry("busy", after=0.05)
         for frame in batch.frames:
             self.seqs += range(frame.first_seq, frame.last_seq + 1)
+        return ()
 
 
 class Quiet:

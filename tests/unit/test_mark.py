@@ -15,6 +15,7 @@ from collector.mark import (
     Marks,
     Position,
     Taken,
+    Withheld,
     decode_marks,
     decode_position,
     encode_marks,
@@ -22,6 +23,7 @@ from collector.mark import (
     from_metadata,
     take,
     to_metadata,
+    withhold,
 )
 from tests.unit import examples
 from tests.unit.examples import judge, line_frame, uint64, wall_of
@@ -371,3 +373,19 @@ def test_then_it_loses_all_gaps_and_at_last_the_marks_of_the_longest_silent_stre
     newest = range(5001 - len(kept.of), 5001)
     assert kept.of == {s: marks.of[s]._replace(gaps=()) for s in newest}
     assert len(kept.of) > 40
+
+
+def _old(first: int, last: int, line: int = 1) -> Withheld:
+    gap = Gap(first, last, wall_of(line, first), wall_of(line, last), GapReason.OUT_OF_WINDOW)
+    return Withheld(line, gap)
+
+
+def test_rounds_withheld_batch_by_batch_are_one_open_gap_of_their_line():
+    mark = Mark(1, 1, 60, wall_of(1, 60), (Gap(2, 3, 0, 0, GapReason.TOPIC_LOST),))
+    for first in (21, 41):
+        mark = withhold(mark, [_old(first, first + 19), _old(5, 6, line=9)])
+    assert [gap[:2] for gap in mark.gaps] == [(2, 3), (21, 60)]
+    assert mark.gaps[-1] == _old(21, 60).gap
+    taken = take(mark, line_frame(30, 5))  # an import brings some of them after all
+    assert (taken.spans, taken.closed) == (((0, 5),), 5)
+    assert [gap[:2] for gap in taken.mark.gaps] == [(2, 3), (21, 29), (35, 60)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event
 
 import pytest
@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from collector import pump
 from collector.errors import CollectorError, DiskError, FormatError, Rejected, Retry, Rewind
-from collector.pump import Backoff, Batch, Pump, most_rounds
+from collector.mark import Gap, GapReason, Withheld
+from collector.pump import Backoff, Batch, Part, PartlyRejected, Pump, most_rounds
 from tests.unit.examples import line_frame, small_dictionary
+
+OLD = Withheld(1, Gap(2, 2, 1_002_000, 1_003_000, GapReason.OUT_OF_WINDOW))
+Answer = CollectorError | Sequence[Withheld] | None
 
 
 def _batch(number: int) -> Batch:
@@ -27,6 +31,7 @@ class _ListLog:
         self.batches = batches
         self.committed = 0
         self.read_to = 0
+        self.withheld: list[Withheld] = []
         self.waits: list[float] = []
         self.is_ours: Callable[[], bool] = lambda: True
 
@@ -38,8 +43,9 @@ class _ListLog:
         self.read_to += 1
         return _batch(self.read_to)
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, batch: Batch, withheld: Sequence[Withheld]) -> None:
         assert batch.end == self.committed + 1
+        self.withheld += withheld
         self.committed = batch.end
 
     def rewind(self, to: tuple[int, int, int, int] | None) -> None:
@@ -54,17 +60,18 @@ class _ListLog:
 class _ScriptedSink:
     """Answers as told, one answer a call; what comes after the script is taken."""
 
-    def __init__(self, *answers: CollectorError | None) -> None:
+    def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.seen: list[int] = []
         self.before: Callable[[], object] = lambda: None
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: Batch) -> Sequence[Withheld]:
         self.before()
         self.seen.append(batch.end)
         answer = self.answers.pop(0) if self.answers else None
-        if answer:
+        if isinstance(answer, CollectorError):
             raise answer
+        return answer or ()
 
 
 class _Shelf:
@@ -91,8 +98,9 @@ class _Tally:
     def sending(self, batch: Batch) -> None:
         self.told.append(f"sending {batch.end}")
 
-    def delivered(self, batch: Batch) -> None:
-        self.told.append(f"delivered {batch.end}")
+    def delivered(self, batch: Batch, withheld: Sequence[Withheld]) -> None:
+        rounds = batch.rounds - sum(gap.rounds for _, gap in withheld)
+        self.told.append(f"delivered {batch.end}" if rounds else f"withheld {batch.end}")
 
     def retrying(self, why: Retry, wait: float) -> None:
         self.told.append(f"retrying: {why.message}")
@@ -107,7 +115,7 @@ class _Tally:
 class _Run:
     """A pump over all of these, run until its log is at its end or it was told to stop."""
 
-    def __init__(self, *answers: CollectorError | None, batches: int = 3, full: int = 0) -> None:
+    def __init__(self, *answers: Answer, batches: int = 3, full: int = 0) -> None:
         self.stop = Event()
         self.log = _ListLog(batches, self.stop)
         self.sink = _ScriptedSink(*answers)
@@ -165,11 +173,27 @@ def test_nothing_is_committed_before_the_far_side_has_it():
 
 
 def test_a_rejected_batch_that_cannot_be_kept_is_not_let_go():
-    refuse = [Rejected("400", reason="bad") for _ in range(3)]
-    run = _Run(*refuse, batches=2, full=2).go()
-    assert run.sink.seen == [1, 1, 1, 2]
+    run = _Run(Rejected("400", reason="bad"), batches=2, full=2).go()
+    assert run.sink.seen == [1, 2], "what was refused once is not asked for again"
     assert run.shelf.kept == [(1, "bad", "centre")]
     assert run.tally.told[1] == "retrying: the shelf is full"
+    assert run.log.committed == 2
+
+
+def test_of_a_batch_that_is_refused_in_parts_the_parts_alone_are_set_aside():
+    parts = [Part(_batch(70 + i), Rejected("400", reason=f"bad_{i}")) for i in range(3)]
+    run = _Run(None, PartlyRejected(parts, [OLD]), batches=3, full=1).go()
+    assert run.sink.seen == [1, 2, 3]
+    assert run.shelf.kept == [(70 + i, f"bad_{i}", "centre") for i in range(3)]
+    assert run.log.withheld == [OLD]
+    assert run.log.committed == 3
+    assert "delivered 2" in run.tally.told[:-3] or "withheld 2" in run.tally.told
+
+
+def test_rounds_that_were_not_sent_for_their_age_are_committed_as_such():
+    run = _Run(None, [OLD], batches=2).go()
+    assert run.tally.told[2:4] == ["sending 2", "withheld 2"]
+    assert run.log.withheld == [OLD]
     assert run.log.committed == 2
 
 

@@ -145,7 +145,10 @@ def test_what_is_refused_is_counted_by_reason_and_named(report, numbers, caplog)
     assert (report.rejected_rounds, report.last_error) == (2, None)
     labels = {"pump": report.name, "reason": "http_400"}
     assert total(numbers, "edgevitals_pump_rejected_rounds_total", **labels) == 2
-    assert "set 2 rounds aside, https://centre refused them: 400 Bad Request" in caplog.text
+    assert (
+        "set 2 rounds of 2 series aside, https://centre refused them: 400 Bad Request"
+        in caplog.text
+    )
 
 
 def test_a_gap_is_a_number_a_range_and_a_sentence(report, numbers, caplog):

@@ -7,7 +7,7 @@ from threading import Event
 
 from collector import protobuf, pump
 from collector.frame import Lineage, encode_frame
-from collector.mark import GapReason, Mark, Marks
+from collector.mark import Gap, GapReason, Mark, Marks, Withheld
 from collector.pump import Appetite
 from collector.spool.cursor import load_position
 from collector.spool.segment import pack
@@ -363,3 +363,21 @@ def test_a_position_in_a_segment_that_cannot_be_read_does_not_end_the_reader(sit
     cursor, told = site.reader()
     assert drain(cursor) == [6]
     assert told.gaps == []
+
+
+def test_what_was_withheld_is_an_open_gap_behind_a_restart_too(site):
+    site.append(6)
+    cursor, notices = site.reader()
+    first = cursor.read(0)
+    assert first is not None
+    line = first.frames[0].lineage.line
+    cursor.commit(first, [Withheld(line, Gap(1, 2, 0, 0, GapReason.OUT_OF_WINDOW))])
+    site.append(2)
+    second = cursor.read(0)
+    assert second is not None
+    cursor.commit(second, [Withheld(line, Gap(3, 3, 0, 0, GapReason.OUT_OF_WINDOW))])
+    assert [gap[:2] for gap in notices.gaps] == [(1, 2), (3, 3)]
+    site.reopen()
+    mark = site.reader()[0].mark(STREAM.key)
+    assert mark is not None
+    assert [gap[:2] for gap in mark.gaps] == [(1, 3)]

@@ -4,7 +4,7 @@ import pytest
 
 from collector.errors import FormatError
 from collector.frame import SegmentHeader, encode_segment_header
-from collector.mark import Marks
+from collector.mark import Gap, GapReason, Marks, Withheld
 from collector.pump import MOST_ROUNDS, Appetite
 from collector.topic.partition import PartitionState
 from tests.unit.topic.partition_log import A, B, PartitionLog, seqs, words
@@ -143,6 +143,21 @@ def test_the_marks_of_a_commit_are_of_what_is_delivered(log):
     assert mark is not None
     assert mark.seq == 1
     assert state.mark(B.key) is None
+
+
+def test_what_was_withheld_is_an_open_gap_in_the_commit_and_behind_the_next_batch(log):
+    log.dictionary(words(A))
+    log.frame(words(A), 1)
+    state = opened(log)
+    first = state.batch(EAGER)
+    assert first is not None
+    line = first.frames[0].lineage.line
+    state.delivered(ends(first), [Withheld(line, Gap(1, 1, 0, 0, GapReason.OUT_OF_WINDOW))])
+    state.add(log.frame(words(A), 2))
+    deliver(state, state.batch(EAGER))
+    mark = state.commit_point()[1].of[A.key]
+    assert [(gap.first_seq, gap.last_seq) for gap in mark.gaps] == [(1, 1)]
+    assert mark.seq == 2
 
 
 def test_an_empty_partition_commits_where_it_was(log):
