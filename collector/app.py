@@ -23,8 +23,8 @@ from collector.admin.client import Admin
 from collector.config import Config
 from collector.credentials import kafka_properties
 from collector.dictionary import Stream
-from collector.line import TIER, Part, pumps
-from collector.recorder import Recorder, lineage_after
+from collector.line import TIER, Part, newest_in_topic, pumps
+from collector.recorder import Epochs, Recorder
 from collector.report import PumpView, Report, target_status
 from collector.rooms import House
 from collector.rounds import LONGEST_READ_S, Own, Rounds
@@ -35,6 +35,7 @@ from collector.status.server import opened
 from collector.target import Scraper
 from collector.targets import targets
 from collector.telemetry import Telemetry
+from collector.timeline import beginning
 
 if TYPE_CHECKING:
     pass
@@ -63,20 +64,21 @@ def run(config: Config, stop: Event) -> None:
         scraper = at_end.enter_context(closing(Scraper(targets(config, table, labels, admin))))
 
         report = Report(spool, scraper, table, telemetry, admin, _hash(config))
-        last = spool.last(TIER)
-        lineage = lineage_after(last and (last.line, last.epoch, last.seq), clock.boot_id())
-        recorder = Recorder(Stream(spool.site, spool.node, TIER), table, lineage)
+        epochs = Epochs(clock.boot_id())
+        begins = beginning(spool, TIER, epochs, newest_in_topic(config, spool))
+        recorder = Recorder(Stream(spool.site, spool.node, TIER), table, begins.lineage)
         own = TargetSeries(table, {**labels, "job": "edgevitals", "instance": spool.node})
         rounds = Rounds(
             config.interval_of(TIER),
             scraper,
             Own(own, report.gauges),
             recorder,
+            epochs,
             spool,
             telemetry,
             traces,
         )
-        rounds.follow(last)
+        rounds.follow(begins.last)
         report.rounds = rounds
 
         house = House()
@@ -87,7 +89,7 @@ def run(config: Config, stop: Event) -> None:
         for part in line:
             house.open(part.report.name, part.pump.run)
         house.open_again("status", status.run)
-        log.info("site %s, node %s: epoch %016x", spool.site, spool.node, lineage.epoch)
+        log.info("site %s, node %s: epoch %016x", spool.site, spool.node, epochs.epoch)
         _live(house, rounds, line, report, stop)
 
 

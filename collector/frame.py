@@ -63,7 +63,8 @@ class Lineage(NamedTuple):
     """Whose successor a frame is: what (epoch, seq) alone do not say.
 
     `line` is the epoch that began the line; `previous` the round before the epoch's first one,
-    None when the line begins with it.
+    None when the line begins with it. `missing` is a GapReason: why rounds that had a seq before
+    the epoch's first one were never written, 0 when the writer knows of none.
     """
 
     epoch: int
@@ -72,6 +73,7 @@ class Lineage(NamedTuple):
     boot_id: bytes
     clock_step: ClockStep | None = None
     volatile: bool = False
+    missing: int = 0
 
 
 class Frame(NamedTuple):
@@ -172,6 +174,7 @@ def encode_frame(it: Frame) -> bytes:
             message_field(10, _clock_step(lineage.clock_step)) if lineage.clock_step else b"",
             uint_field(11, lineage.volatile),
             bytes_field(12, it.columns),
+            uint_field(13, lineage.missing),
         ]
     )
     return _record(3, body)
@@ -272,7 +275,7 @@ def _read_clock_step(data: bytes) -> ClockStep:
 
 
 def _read_frame(data: bytes) -> Frame:
-    numbers = dict.fromkeys((1, 2, 3, 4, 5, 6, 11), 0)
+    numbers = dict.fromkeys((1, 2, 3, 4, 5, 6, 11, 13), 0)
     wall: list[int] = []
     monotonic: list[int] = []
     boot_id = body = b""
@@ -302,7 +305,9 @@ def _read_frame(data: bytes) -> Frame:
     if len(boot_id) != _BOOT_ID_BYTES:
         raise FormatError(f"a boot id of {len(boot_id)} bytes, not {_BOOT_ID_BYTES}")
     previous = (numbers[5], numbers[6]) if numbers[5] else None
-    lineage = Lineage(epoch, numbers[3] or epoch, previous, boot_id, step, bool(numbers[11]))
+    lineage = Lineage(
+        epoch, numbers[3] or epoch, previous, boot_id, step, bool(numbers[11]), numbers[13]
+    )
     stamps: Iterable[int | None] = wall or [None] * len(monotonic)
     at = tuple(map(Instant, stamps, monotonic))
     return Frame(numbers[1], lineage, first_seq, at, body)

@@ -5,15 +5,18 @@ spool ==pump==> topic ==pump==> sinks
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from collector.admin.client import Admin
 from collector.config import Config, SinkConfig, TierName
 from collector.credentials import Secret, kafka_properties
+from collector.dictionary import Stream
+from collector.errors import Retry
 from collector.mark import Mark
 from collector.pump import Appetite, Log, Pump
-from collector.spool.spool import TIERS, Spool
+from collector.spool.spool import TIERS, Last, Spool
 from collector.telemetry import PumpReport, Telemetry
 from collector.tracing import Traces
 
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
 
 TIER: TierName = "standard"
 """The tier of all series, until tiers come."""
+
+
+_ASK_S = 3.0
+"""How long a start may ask the topic for its last round: a broker that is down gives no answer."""
+
+log = logging.getLogger(__name__)
 
 
 class ReadLog(Log, Protocol):
@@ -58,6 +67,23 @@ def pumps(
         report.watch = traces.watch(report.name, report.to)
         pump = Pump(report.name, log_, destination, spool.rejected, report)
         yield Part(pump, log_, report, destination)
+
+
+def newest_in_topic(config: Config, spool: Spool) -> Last | None:
+    """Our stream's newest round in the topic: the spool may be new, or a copy from long ago."""
+    if config.topic is None or config.topic_name is None:
+        return None
+    from collector.topic.client import TopicPlace  # noqa: PLC0415 - librdkafka is large
+    from collector.topic.tail import last_of  # noqa: PLC0415
+
+    stream = Stream(spool.site, spool.node, TIER)
+    place = TopicPlace(config.topic_name, TIERS.index(TIER))
+    try:
+        found = last_of(stream, place, kafka_properties(config), _ASK_S)
+    except Retry as why:
+        log.warning("the topic can't say which round was its last: %s", why)
+        return None
+    return found and Last(found.line, found.epoch, found.seq, found.wall_ms)
 
 
 def _topic_part(

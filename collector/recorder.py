@@ -14,7 +14,7 @@ from typing import NamedTuple
 from collector import dictionary, frame
 from collector.columns import NO_SAMPLE, STALE, Row, bits_of, empty_row
 from collector.dictionary import Dictionary, Stream
-from collector.frame import Frame, Instant, Lineage
+from collector.frame import ClockStep, Frame, Instant, Lineage
 from collector.series import Series, SeriesTable
 from collector.target import Reading
 
@@ -44,18 +44,62 @@ def new_epoch() -> int:
     return secrets.randbits(64) or 1
 
 
+class Epochs:
+    """The epochs of a node: one at a time, for all its streams."""
+
+    def __init__(self, boot_id: bytes) -> None:
+        self.boot_id = boot_id
+        self.epoch = new_epoch()
+        self.step: ClockStep | None = None
+
+    def stepped(self, monotonic_ms: int, offset_ms: int) -> None:
+        """The clock went back at an instant of this boot: an epoch that says so begins."""
+        self.epoch = new_epoch()
+        self.step = ClockStep(self.boot_id, monotonic_ms, offset_ms)
+
+    def behind(self, previous: tuple[int, int, int] | None, missing: int = 0) -> Lineage:
+        """The lineage of a stream behind its last round (line, epoch, seq); None begins a line.
+
+        `missing`: why rounds before the epoch's first one were never written (a GapReason).
+        """
+        if previous is None:
+            return Lineage(self.epoch, self.epoch, None, self.boot_id, self.step)
+        line, epoch, seq = previous
+        return Lineage(self.epoch, line, (epoch, seq), self.boot_id, self.step, missing=missing)
+
+    def volatile(self) -> Lineage:
+        """The lineage of rounds that are held in memory only: a line of its own, from seq 1.
+
+        The stream's own line goes on behind its last durable round once the disk takes rounds
+        again: `recorder.begin(epochs.behind(durable))`, where `durable` was `recorder.newest()`.
+        """
+        epoch = new_epoch()
+        return Lineage(epoch, epoch, None, self.boot_id, self.step, volatile=True)
+
+
 class Recorder:
-    """Writes the rounds of one stream, one epoch long."""
+    """Writes the rounds of one stream, in the epoch that was begun last."""
 
     def __init__(self, stream: Stream, table: SeriesTable, lineage: Lineage) -> None:
         self.stream = stream
-        self.lineage = lineage
-        self.next_seq = lineage.previous[1] + 1 if lineage.previous else 1
         self._table = table
         self._ids: list[int] = []
         self._column: dict[int, int] = {}
         self._row = self._before = empty_row(0)
         self._dictionary: Dictionary | None = None
+        self.begin(lineage)
+
+    def begin(self, lineage: Lineage) -> None:
+        """The next round is the first of this epoch. What was measured before goes on."""
+        self.lineage = lineage
+        self.next_seq = lineage.previous[1] + 1 if lineage.previous else 1
+
+    def newest(self) -> tuple[int, int, int] | None:
+        """(line, epoch, seq) of the newest round of the line, None before the first one."""
+        line, previous = self.lineage.line, self.lineage.previous
+        if self.next_seq > (previous[1] + 1 if previous else 1):
+            return line, self.lineage.epoch, self.next_seq - 1
+        return (line, *previous) if previous else None
 
     def record(self, readings: Iterable[Reading], at: Instant) -> Recorded:
         """Make the next round. A series that had a value and has none now ends: stale."""
@@ -129,8 +173,4 @@ class Recorder:
 
 def lineage_after(previous: tuple[int, int, int] | None, boot_id: bytes) -> Lineage:
     """The lineage of a new epoch behind (line, epoch, seq); None begins a new line."""
-    epoch = new_epoch()
-    if previous is None:
-        return Lineage(epoch, epoch, None, boot_id)
-    line, last_epoch, seq = previous
-    return Lineage(epoch, line, (last_epoch, seq), boot_id)
+    return Epochs(boot_id).behind(previous)

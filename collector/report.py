@@ -126,6 +126,7 @@ class Report:
             )
         oldest = min((p.oldest_at for p in pumps if p.oldest_at), default=None)
         error = rounds.disk_error if rounds else None
+        clock_problem = rounds.clock_problem if rounds else None
         return Status(
             version=__version__,
             site=self._spool.site,
@@ -133,7 +134,7 @@ class Report:
             started_at=self._started_at,
             now=now,
             interval_seconds=rounds.interval_s if rounds else 0.0,
-            problems=list(_problems(targets, pumps, error)),
+            problems=list(_problems(targets, pumps, error, clock_problem)),
             targets=targets,
             spool=SpoolStatus(
                 path=str(self._spool.path),
@@ -211,8 +212,13 @@ def target_status(target: Target) -> TargetStatus:
 
 
 def _problems(
-    targets: Sequence[TargetStatus], pumps: Sequence[PumpStatus], disk_error: str | None
+    targets: Sequence[TargetStatus],
+    pumps: Sequence[PumpStatus],
+    disk_error: str | None,
+    clock_problem: str | None,
 ) -> Iterable[str]:
+    if clock_problem:
+        yield clock_problem
     if disk_error:
         yield f"rounds are being lost: {disk_error}"
     for pump in pumps:

@@ -10,11 +10,13 @@ from threading import Event
 from collector import __version__, catalog, clock
 from collector.clock import Tick
 from collector.errors import DiskError
-from collector.recorder import Recorded, Recorder
+from collector.frame import Instant
+from collector.recorder import Epochs, Recorded, Recorder
 from collector.series import TargetSeries
 from collector.spool.spool import Last, Spool
 from collector.target import Reading, Scraper
 from collector.telemetry import OF_WHOM, Key, Telemetry, Throttle
+from collector.timeline import Timeline
 from collector.tracing import Traces
 
 LONGEST_READ_S = 10.0
@@ -73,6 +75,7 @@ class Rounds:
         scraper: Scraper,
         own: Own,
         recorder: Recorder,
+        epochs: Epochs,
         spool: Spool,
         telemetry: Telemetry,
         traces: Traces,
@@ -88,7 +91,9 @@ class Rounds:
         self._telemetry = telemetry
         self._traces = traces
         self._chain = spool.chain(recorder.stream.tier)
-        self._newest_ms = 0
+        self._timeline = Timeline(recorder, epochs, spool, telemetry)
+        self._last: Last | None = None  # before this process; None once it is said what was missed
+        self._first_ms: int | None = None
         self._took_s = 0.0
         self._disk_lines = Throttle()
 
@@ -96,15 +101,15 @@ class Rounds:
     def recorder(self) -> Recorder:
         return self._recorder
 
+    @property
+    def clock_problem(self) -> str | None:
+        """Why rounds have no times at present."""
+        return self._timeline.problem
+
     def follow(self, last: Last | None) -> None:
-        """Say what was missed while no process ran, and never stamp a round before the last."""
-        if last is None:
-            return
-        self._newest_ms = last.wall_ms
-        away_ms = clock.now().wall_ms or 0
-        missed = int((away_ms - last.wall_ms) / 1000 / self.interval_s)
-        if missed > 0:
-            self._miss("not_running", missed)
+        """Stamp no round before the last one, and say what was missed since then."""
+        self._last = last
+        self._timeline.follow(last)
 
     def run(self, stop: Event) -> None:
         """The room. Raises nothing that a full or failing disk does."""
@@ -122,11 +127,12 @@ class Rounds:
         if readings is None:
             self._miss("stopping", 1)
             return
-        if (tick.at.wall_ms or 0) <= self._newest_ms:
-            # The clock went back. Until it has passed its newest round again, no time is right.
+        at = self._timeline.at(tick.at)
+        if at is None:
             self._miss("clock", 1)
             return
-        recorded = self._recorder.record([*readings, self._own.read(self._recorder)], tick.at)
+        self._miss_not_running(at)
+        recorded = self._recorder.record([*readings, self._own.read(self._recorder)], at)
         self._append(recorded)
         self._took_s = time.monotonic() - started
         self._traces.taken(recorded, self._took_s, self._scraper.targets)
@@ -134,16 +140,17 @@ class Rounds:
 
     def _end(self) -> None:
         """End all series, so that nobody at the centre takes their last values for present ones."""
-        at = clock.now()
-        if self.latest is not None and (at.wall_ms or 0) > self._newest_ms:
+        at = self._timeline.at(clock.now())
+        if self.latest is not None and at is not None:
             self._append(self._recorder.record_end(at, self._own.seq(self._recorder)))
 
     def _append(self, recorded: Recorded) -> None:
         try:
-            dropped = self._spool.make_room(self._recorder.stream.tier)
-            if dropped:
-                self._telemetry.add("edgevitals_spool_dropped_segments_total", dropped)
-            self._chain.append(recorded.dictionary, recorded.frame)
+            if recorded.at.wall_ms is None:
+                self._timeline.keep_unstamped(recorded)
+            else:
+                self._keep(recorded)
+                self._timeline.kept(recorded)
         except DiskError as error:
             self._recorder.not_kept()
             self.disk_error = str(error)
@@ -157,7 +164,30 @@ class Rounds:
             self.disk_error = None
         self.latest = recorded
         self.taken_at = time.monotonic()
-        self._newest_ms = recorded.at.wall_ms or self._newest_ms
+
+    def _keep(self, recorded: Recorded) -> None:
+        dropped = self._spool.make_room(self._recorder.stream.tier)
+        if dropped:
+            self._telemetry.add("edgevitals_spool_dropped_segments_total", dropped)
+        self._chain.append(recorded.dictionary, recorded.frame)
+
+    def _miss_not_running(self, at: Instant) -> None:
+        """Rounds between the last process and the first round of this one; once, when known."""
+        if self._first_ms is None:
+            self._first_ms = at.monotonic_ms
+        last = self._last
+        if last is None:
+            return
+        if last.boot_id == self._recorder.lineage.boot_id:
+            away_ms = self._first_ms - last.monotonic_ms
+        elif at.wall_ms is not None:
+            away_ms = at.wall_ms - (at.monotonic_ms - self._first_ms) - last.wall_ms
+        else:
+            return
+        self._last = None
+        missed = int(away_ms / 1000 / self.interval_s)
+        if missed > 0:
+            self._miss("not_running", missed)
 
     def _miss(self, reason: str, rounds: int) -> None:
         self._telemetry.add("edgevitals_round_missed_total", rounds, reason=reason)

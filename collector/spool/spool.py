@@ -3,6 +3,7 @@
 lock            held by the one process that uses the spool
 identity.json   site and node, from the first start on
 standard/       a chain of segments a tier
+unstamped/      rounds that wait for a clock that can be believed
 positions/      how far each reader of each chain has come
 rejected/       what a receiver refused for good
 """
@@ -30,6 +31,8 @@ from collector.spool.chain import SEGMENT_BYTES, Chain
 from collector.spool.cursor import Cursor, Notices, load_position
 from collector.spool.rejected import Rejected
 from collector.spool.segment import sync_folder
+from collector.spool.unstamped import MAX_BYTES as MAX_UNSTAMPED_BYTES
+from collector.spool.unstamped import Unstamped
 
 SPOOL_FORMAT = 1
 TIERS = ("vital", "standard", "detail")
@@ -58,12 +61,17 @@ class Limits(NamedTuple):
 
 
 class Last(NamedTuple):
-    """The newest round that a stream is known to have had, by its segments or by its readers."""
+    """The newest round that a stream is known to have had, by its segments or by its readers.
+
+    `boot_id` and `monotonic_ms` say when it was taken, where its frame can be read.
+    """
 
     line: int
     epoch: int
     seq: int
     wall_ms: int
+    boot_id: bytes = b""
+    monotonic_ms: int = 0
 
 
 class _Format(msgspec.Struct):
@@ -111,6 +119,7 @@ class Spool:
             }
             self._identity = _Identity(SPOOL_FORMAT, self.site, self.node)
             self.rejected = Rejected(path / "rejected")
+            self._unstamped: dict[str, Unstamped] = {}
             for tier, chain in self._chains.items():
                 positions = map(load_position, (path / "positions").glob(f"{tier}.*.position"))
                 chain.begin_behind(max((p.segment for p in positions if p), default=0))
@@ -138,6 +147,15 @@ class Spool:
 
     def chain(self, tier: str) -> Chain:
         return self._chains[tier]
+
+    def unstamped(self, tier: str) -> Unstamped:
+        """Where rounds of a tier wait for a clock. Raises SpoolError."""
+        if tier not in self._unstamped:
+            stream = Stream(self.site, self.node, tier)
+            folder = self.path / "unstamped" / tier
+            most = min(MAX_UNSTAMPED_BYTES, self._limits.max_bytes)
+            self._unstamped[tier] = Unstamped(folder, stream, most)
+        return self._unstamped[tier]
 
     def cursor(self, tier: str, reader: str, appetite: Appetite, notices: Notices) -> Cursor:
         """The Log of one reader of a tier, from where it stopped the last time."""
@@ -207,6 +225,8 @@ class Spool:
             log.error("%d rounds that were only in memory are lost", self.rounds_in_memory)
         for chain in self._chains.values():
             chain.close()
+        for unstamped in self._unstamped.values():
+            unstamped.close()
         self.rejected.close()
         os.close(self._lock)
 
@@ -319,7 +339,8 @@ def _write_identity(file: Path, identity: _Identity) -> None:
 
 def _last_of_frame(frame: Frame, unreadable: int) -> Last:
     lineage, seq = frame.lineage, frame.last_seq + unreadable
-    return Last(lineage.line, lineage.epoch, seq, frame.at[-1].wall_ms or 0)
+    at = frame.at[-1]
+    return Last(lineage.line, lineage.epoch, seq, at.wall_ms or 0, lineage.boot_id, at.monotonic_ms)
 
 
 def _last_of_mark(mark: Mark) -> Last:

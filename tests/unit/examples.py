@@ -153,6 +153,7 @@ def frames(draw: st.DrawFn) -> Frame:
         draw(boot_ids),
         draw(st.none() | clock_steps),
         draw(st.booleans()),
+        draw(st.integers(0, 20)),
     )
     at = tuple(map(Instant, walls, monotonic))
     return Frame(draw(uint64), lineage, first, at, draw(st.binary(max_size=20)))

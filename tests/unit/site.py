@@ -12,13 +12,14 @@ from collector.dictionary import Stream
 from collector.errors import SourceError
 from collector.frame import Instant
 from collector.pump import Appetite, Batch
-from collector.recorder import Recorder, lineage_after
+from collector.recorder import Epochs, Recorder
 from collector.rounds import Own, Rounds
 from collector.series import Family, Kind, Series, SeriesTable, TargetSeries
 from collector.spool.cursor import Cursor
 from collector.spool.spool import Limits, Spool
 from collector.target import Reading, Scraper, Target
 from collector.telemetry import PumpReport, Telemetry
+from collector.timeline import beginning
 from collector.tracing import NoTraces
 from tests.unit.examples import BOOT
 
@@ -54,7 +55,7 @@ class FakeSource:
 class Site:
     """One target, `kafka`, and all that puts its rounds on disk. Used as a context."""
 
-    def __init__(self, folder: Path, *, max_bytes: int = 1 << 30) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int = 1 << 30, boot_id: bytes = BOOT) -> None:
         self.spool = Spool(folder, "store-1", "node-a", Limits(max_bytes, lambda _: 0))
         self.stream = Stream("store-1", "node-a", TIER)
         self.table = SeriesTable()
@@ -64,20 +65,21 @@ class Site:
         self.source = FakeSource(series)
         self.target = Target("kafka", "b:9999", self.source, series)
         self.scraper = Scraper([self.target])
-        last = self.spool.last(TIER)
-        before = last and (last.line, last.epoch, last.seq)
-        self.recorder = Recorder(self.stream, self.table, lineage_after(before, BOOT))
+        epochs = Epochs(boot_id)
+        begins = beginning(self.spool, TIER, epochs)
+        self.recorder = Recorder(self.stream, self.table, begins.lineage)
         own = TargetSeries(self.table, {**labels, "job": "edgevitals", "instance": "node-a"})
         self.rounds = Rounds(
             INTERVAL_S,
             self.scraper,
             Own(own, self.telemetry.values),
             self.recorder,
+            epochs,
             self.spool,
             self.telemetry,
             NoTraces(),
         )
-        self.rounds.follow(last)
+        self.rounds.follow(begins.last)
 
     def __enter__(self) -> Self:
         return self
@@ -86,9 +88,9 @@ class Site:
         self.scraper.close()
         self.spool.close()
 
-    def take(self, after_s: float) -> None:
-        """Take a round, at a time since the start of the world."""
-        self.rounds.take(tick(after_s))
+    def take(self, after_s: float, ahead_s: float = 0.0) -> None:
+        """Take a round, at a time since the start of the world, by a clock that is `ahead_s`."""
+        self.rounds.take(tick(after_s, ahead_s=ahead_s))
 
     def missed(self) -> dict[str, int]:
         return self.telemetry.by_label("edgevitals_round_missed_total", "reason")
@@ -107,9 +109,9 @@ class Site:
         return rounds
 
 
-def tick(after_s: float, missed: int = 0) -> Tick:
+def tick(after_s: float, missed: int = 0, *, ahead_s: float = 0.0) -> Tick:
     ms = int(after_s * 1000)
-    return Tick(Instant(START_MS + ms, ms), missed)
+    return Tick(Instant(START_MS + ms + int(ahead_s * 1000), ms), missed)
 
 
 def rounds_of(batch: Batch) -> list[dict[str, int]]:

@@ -8,7 +8,8 @@ from threading import Event
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import clock
+from collector import BUILT_MS, clock
+from collector.clock import STEP_MS, Known, WallClock
 from collector.frame import Instant
 
 
@@ -111,3 +112,41 @@ def test_now_is_in_milliseconds_of_the_world_and_of_the_boot():
 def test_the_boot_has_one_id_of_16_bytes():
     assert len(clock.boot_id()) == 16
     assert clock.boot_id() == clock.boot_id()
+
+
+# Whether the wall clock can be believed
+
+BOOT, OTHER_BOOT = bytes(16), bytes([1] * 16)
+NOW_MS = BUILT_MS + 1_000_000
+
+
+def test_a_clock_before_the_program_was_built_was_never_set():
+    wall = WallClock(None, BOOT)
+    assert (wall.stepped(Instant(1000, 5000)), wall.is_right) == (0, False)
+    assert (wall.stepped(Instant(BUILT_MS - 1, 5000), believe=True), wall.is_right) == (0, False)
+    assert (wall.stepped(Instant(BUILT_MS, 5000)), wall.is_right) == (0, True)
+    assert wall.wall_of(4000) == BUILT_MS - 1000
+
+
+def test_the_last_round_of_another_boot_is_the_least_that_is_believed():
+    last = Known(OTHER_BOOT, Instant(NOW_MS, 77))
+    wall = WallClock(last, BOOT)
+    assert (wall.stepped(Instant(NOW_MS, 10)), wall.is_right) == (0, False)
+    assert (wall.stepped(Instant(NOW_MS - 5, 10), believe=True), wall.is_right) == (0, True)
+    assert (WallClock(last, BOOT).stepped(Instant(NOW_MS + 1, 10))) == 0
+
+
+def test_the_last_round_of_this_boot_tells_a_step_exactly():
+    wall = WallClock(Known(BOOT, Instant(NOW_MS, 1000)), BOOT)
+    assert wall.stepped(Instant(NOW_MS + 1_000_000 - 3_600, 1_001_000)) == -3_600
+    assert wall.is_right
+
+
+@given(st.lists(st.integers(-10 * STEP_MS, 10 * STEP_MS), max_size=30))
+def test_steps_are_what_the_clock_moved_against_the_monotonic_one(moves):
+    wall, ahead = WallClock(None, BOOT), 0
+    wall.stepped(Instant(NOW_MS, 0))
+    for i, move in enumerate(moves, 1):
+        ahead += move
+        found = wall.stepped(Instant(NOW_MS + ahead + i * 15_000, i * 15_000))
+        assert found == (move if abs(move) >= STEP_MS else 0)

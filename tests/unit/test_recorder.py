@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from collector.columns import NO_SAMPLE, STALE
 from collector.dictionary import unpack_dictionary
-from collector.frame import Frame, Instant, Lineage, decode, encode_frame
-from collector.recorder import Recorded, Recorder, lineage_after, new_epoch
+from collector.frame import ClockStep, Frame, Instant, Lineage, decode, encode_frame
+from collector.recorder import Epochs, Recorded, Recorder, lineage_after, new_epoch
 from collector.series import Family, Kind, SeriesTable
 from collector.target import Reading
 from tests.unit.examples import BOOT, STREAM, bits, double
@@ -210,3 +210,44 @@ def test_epochs_differ_and_are_never_zero():
     epochs = {new_epoch() for _ in range(100)}
     assert len(epochs) == 100
     assert all(0 < epoch < 2**64 for epoch in epochs)
+
+
+def test_all_streams_of_a_node_have_one_epoch_until_the_clock_steps_back():
+    epochs = Epochs(BOOT)
+    vital, standard = epochs.behind((1, 2, 3)), epochs.behind((4, 5, 6))
+    assert vital.epoch == standard.epoch == epochs.epoch
+    epochs.stepped(1000, -5000)
+    after = epochs.behind((1, vital.epoch, 4), missing=8)
+    assert after.epoch not in {vital.epoch, 0}
+    assert after.clock_step == ClockStep(BOOT, 1000, -5000)
+    assert (after.line, after.previous, after.missing) == (1, (vital.epoch, 4), 8)
+
+
+def test_an_epoch_may_begin_between_two_rounds_and_what_was_measured_goes_on():
+    site = _Site()
+    assert site.recorder.newest() is None
+    site.round(site.reading(a=1, b=1))
+    assert site.recorder.newest() == (5, 5, 1)
+    epochs = Epochs(BOOT)
+    site.recorder.begin(epochs.behind(site.recorder.newest()))
+    assert site.recorder.newest() == (5, 5, 1), "it has no round yet"
+    second = site.round(site.reading(a=2))
+    assert site.seen(second) == {"a": 2, "b": "stale"}
+    assert (second.seq, second.frame.lineage.previous) == (2, (5, 1))
+    assert site.recorder.newest() == (5, epochs.epoch, 2)
+
+
+def test_rounds_in_memory_are_a_line_of_their_own_and_the_durable_one_goes_on_behind_its_last():
+    site, epochs = _Site(), Epochs(BOOT)
+    site.round(site.reading(a=1))
+    durable = site.recorder.newest()
+    site.recorder.begin(epochs.volatile())
+    held = [site.round(site.reading(a=i)) for i in (2, 3)]
+    lineage = held[0].frame.lineage
+    assert lineage.volatile
+    assert (lineage.line, lineage.previous) == (lineage.epoch, None)
+    assert [it.seq for it in held] == [1, 2]
+    site.recorder.begin(epochs.behind(durable))
+    after = site.round(site.reading(a=4))
+    assert (after.seq, after.frame.lineage.previous) == (2, (5, 1))
+    assert not after.frame.lineage.volatile
