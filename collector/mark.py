@@ -1,8 +1,10 @@
-"""A mark: what a reader has delivered of a stream, by round, and the gaps that are still open.
+"""A mark: what a reader has delivered of a line of a stream, by round, and the gaps still open.
 
-Repeats are judged by round and never by position: a topic that was cut short and written again
-has other frames at other offsets, but a round keeps its line and seq for ever. A plain "newest
-seq" would drop what comes late to close a gap, so the open gaps belong to the mark.
+Repeats are judged by round and never by position (verdict.py): a topic that was cut short and
+written again has other frames at other offsets, but a round keeps its line and seq for ever. A
+plain "newest seq" would drop what comes late to close a gap, so the open gaps belong to the mark.
+A stream has a mark for each of its last lines: an older one may be read again, and the rounds that
+were held in memory only are a line of their own.
 
 Marks are values: a reader makes the next one while it reads, and keeps it only once the far side
 has the rounds.
@@ -21,6 +23,7 @@ from collector.frame import Frame
 from collector.protobuf import (
     as_bytes,
     as_int,
+    bytes_field,
     fields,
     fixed64_field,
     message_field,
@@ -30,6 +33,14 @@ from collector.protobuf import (
 )
 
 MAX_GAPS = 32
+"""Of a mark."""
+
+MAX_LINES = 4
+"""Of a stream."""
+
+MAX_REFUSED = 4
+"""Epochs that a mark knows to be somebody else's."""
+
 MAX_METADATA_BYTES = 3 << 10
 """Of a commit's metadata. Brokers refuse more than 4 KiB (offset.metadata.max.bytes)."""
 
@@ -80,162 +91,148 @@ class Withheld(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """`seq` is the newest round delivered of `line`; `gaps` are older ones that are missing."""
+    """`seq` is the newest round delivered of `line`; `gaps` are older ones that are missing.
+
+    It was taken at `wall_ms`, in `epoch`, whose rounds are those from `first_seq` on (0: not known;
+    seq + 1: none is delivered yet). The newest time of the line is `back_ms` later: above 0 after a
+    backward step of the clock. The line began at `since_ms` to follow another one; 0: the first.
+    """
 
     line: int
     epoch: int
     seq: int
     wall_ms: int
     gaps: tuple[Gap, ...] = ()
+    first_seq: int = 0
+    back_ms: int = 0
+    since_ms: int = 0
+    refused: tuple[int, ...] = ()
+    volatile: bool = False
+
+    @property
+    def latest_ms(self) -> int:
+        return self.wall_ms + self.back_ms
 
 
 NOTHING = Mark(0, 0, 0, 0)
 """The mark of a reader that has delivered nothing of a stream yet."""
 
-
-class Taken(NamedTuple):
-    """What a frame changes.
-
-    `spans` are (from, to) indices of its rounds that are to be delivered, `opened` the gaps that
-    it uncovers, `closed` how many missing rounds it brings.
-    """
-
-    mark: Mark
-    spans: tuple[tuple[int, int], ...]
-    opened: tuple[Gap, ...] = ()
-    closed: int = 0
+Known = tuple[Mark, ...]
+"""The marks of one stream: a line each, at most MAX_LINES, the one that moved last at the end."""
 
 
-def take(mark: Mark | None, frame: Frame, reason: GapReason = GapReason.UNKNOWN) -> Taken:
-    """Judge a frame, round by round, against what was delivered before.
-
-    `reason` is what the reader knows about why something would be missing just before the frame.
-    """
-    everything = ((0, len(frame.at)),)
-    after = _mark_behind(frame, mark.gaps if mark else ())
-    if mark is None:
-        return Taken(after, everything)
+def mark_before(frame: Frame) -> Mark:
+    """The mark of a reader that begins with this frame: what came before isn't its own."""
+    lineage, seq = frame.lineage, frame.first_seq - 1
     starts_ms = frame.at[0].wall_ms or 0
-    if frame.lineage.line != mark.line:
-        opened = [Gap(0, 0, mark.wall_ms, starts_ms, GapReason.NEW_LINE)]
-        if frame.first_seq > 1:
-            opened.append(Gap(1, frame.first_seq - 1, mark.wall_ms, starts_ms, reason))
-        # Gaps of the old line end here: nothing of the new one can be told to belong to them.
-        return Taken(after._replace(gaps=tuple(opened)), everything, tuple(opened))
-
-    spans, gaps, closed = _late_rounds(mark, frame)
-    if frame.last_seq <= mark.seq:
-        return Taken(mark._replace(gaps=gaps), spans, (), closed)
-    opened_gaps: tuple[Gap, ...] = ()
-    if frame.first_seq > mark.seq + 1:
-        missing = Gap(mark.seq + 1, frame.first_seq - 1, mark.wall_ms, starts_ms, reason)
-        opened_gaps = (missing,)
-        gaps = (*gaps, missing)[-MAX_GAPS:]
-    fresh = (max(0, mark.seq + 1 - frame.first_seq), len(frame.at))
-    return Taken(after._replace(gaps=gaps), _joined(spans, fresh), opened_gaps, closed)
+    return Mark(lineage.line, lineage.epoch, seq, starts_ms, (), seq + 1, volatile=lineage.volatile)
 
 
-def withhold(mark: Mark, withheld: Sequence[Withheld]) -> Mark:
-    """The mark with the rounds of its line that were withheld as open gaps.
+def mark_of(known: Known, line: int) -> Mark | None:
+    """The mark of a line, None when it is not known."""
+    return next((mark for mark in known if mark.line == line), None)
+
+
+def moved(known: Known, mark: Mark) -> Known:
+    """The marks once this one has moved. Of too many the one that rested longest goes.
+
+    Volatile lines go first: one that comes again is only repeated, but a line that goes on after
+    its mark was lost would open a gap.
+    """
+    others = [one for one in known if one.line != mark.line]
+    while len(others) >= MAX_LINES:
+        others.remove(next((one for one in others if one.volatile), others[0]))
+    return (*others, mark)
+
+
+def withhold(known: Known, withheld: Sequence[Withheld]) -> Known:
+    """The marks with the rounds that were withheld as open gaps of their lines.
 
     Days of rounds are withheld batch by batch: what continues a gap becomes a part of it.
     """
+    return tuple(
+        mark._replace(
+            gaps=_with_those_of(mark, [gap for line, gap in withheld if line == mark.line])
+        )
+        for mark in known
+    )
+
+
+def _with_those_of(mark: Mark, more: Sequence[Gap]) -> tuple[Gap, ...]:
     gaps = list(mark.gaps)
-    for line, gap in withheld:
-        if line != mark.line:
-            continue
+    for gap in more:
         last = gaps[-1] if gaps else None
         if last and last.reason == gap.reason and last.last_seq + 1 == gap.first_seq:
             gaps[-1] = last._replace(last_seq=gap.last_seq, before_ms=gap.before_ms)
         else:
             gaps.append(gap)
-    return mark._replace(gaps=tuple(gaps[-MAX_GAPS:]))
-
-
-def _mark_behind(frame: Frame, gaps: tuple[Gap, ...]) -> Mark:
-    lineage = frame.lineage
-    return Mark(lineage.line, lineage.epoch, frame.last_seq, frame.at[-1].wall_ms or 0, gaps)
-
-
-def _late_rounds(
-    mark: Mark, frame: Frame
-) -> tuple[tuple[tuple[int, int], ...], tuple[Gap, ...], int]:
-    """The rounds of a frame that fall into open gaps, and what is left of those gaps."""
-    spans: list[tuple[int, int]] = []
-    left: list[Gap] = []
-    closed = 0
-    for gap in mark.gaps:
-        first = max(gap.first_seq, frame.first_seq)
-        last = min(gap.last_seq, frame.last_seq)
-        if not gap.first_seq or first > last:
-            left.append(gap)
-            continue
-        closed += last - first + 1
-        start, end = first - frame.first_seq, last - frame.first_seq + 1
-        spans.append((start, end))
-        if gap.first_seq < first:
-            left.append(
-                gap._replace(last_seq=first - 1, before_ms=frame.at[start].wall_ms or gap.before_ms)
-            )
-        if last < gap.last_seq:
-            left.append(
-                gap._replace(first_seq=last + 1, after_ms=frame.at[end - 1].wall_ms or gap.after_ms)
-            )
-    return tuple(sorted(spans)), tuple(left[-MAX_GAPS:]), closed
-
-
-def _joined(
-    spans: tuple[tuple[int, int], ...], fresh: tuple[int, int]
-) -> tuple[tuple[int, int], ...]:
-    if spans and spans[-1][1] == fresh[0]:
-        return (*spans[:-1], (spans[-1][0], fresh[1]))
-    return (*spans, fresh)
+    return tuple(gaps[-MAX_GAPS:])
 
 
 class Marks(NamedTuple):
     """The marks of one reader, by stream key, and the oldest dictionary it may still need."""
 
-    of: Mapping[int, Mark]
+    of: Mapping[int, Known]
     dictionary_offset: int | None = None
 
 
 def encode_marks(marks: Marks) -> bytes:
     """The Marks message of frame.proto."""
     return b"".join(
-        message_field(1, fixed64_field(1, stream) + _encode_mark(mark))
-        for stream, mark in marks.of.items()
+        _encode_entry(stream, mark) for stream, known in marks.of.items() for mark in known
     ) + uint_field(2, 0 if marks.dictionary_offset is None else marks.dictionary_offset + 1)
 
 
 def decode_marks(data: bytes) -> Marks:
     """Read a Marks message. Raises FormatError."""
-    of: dict[int, Mark] = {}
+    of: dict[int, Known] = {}
     offset: int | None = None
     for field, value in fields(data):
         if field == 1:
             stream, mark = _decode_mark(as_bytes(value))
-            of[stream] = mark
+            of[stream] = moved(of.get(stream, ()), mark)
         elif field == 2:
             offset = as_int(value) - 1
     return Marks(of, offset)
 
 
 def to_metadata(marks: Marks) -> str:
-    """Marks as the text of a commit. What doesn't fit is left out: oldest gaps, then oldest marks.
+    """Marks as the text of a commit. What doesn't fit is left out.
 
-    A reader without a mark takes everything for new: identical repeats, never a loss.
+    First the oldest gaps, then lines that a stream has left behind, then the marks of the streams
+    that have been silent longest. A reader without a mark takes everything for new: identical
+    repeats, never a loss.
     """
-    bare: dict[int, Mark] = {}
     left = MAX_METADATA_BYTES // 4 * 3 - _DICTIONARY_OFFSET_BYTES
-    for stream, mark in sorted(marks.of.items(), key=lambda item: -item[1].wall_ms):
-        bare[stream] = mark._replace(gaps=())
-        left -= len(encode_marks(Marks({stream: bare[stream]})))
+    for count, (stream, mark) in enumerate(_by_need(marks.of)):
+        left -= len(_encode_entry(stream, mark._replace(gaps=())))
         if left < 0:
-            del bare[stream]
-            return _base64(encode_marks(marks._replace(of=bare)))
+            return _base64(encode_marks(marks._replace(of=_most_needed(marks.of, count))))
     # All marks fit: with how many gaps each? The more, the longer, so the largest is bisected.
     most = bisect_left(range(1, MAX_GAPS + 1), True, key=lambda most: not _fits(marks, most))
     return _base64(encode_marks(_with_gaps(marks, most)))
+
+
+def _by_need(of: Mapping[int, Known]) -> list[tuple[int, Mark]]:
+    """All marks: first where each stream is, then the lines before; each newest first."""
+    ranked = [
+        (rank, -mark.wall_ms, stream, mark)
+        for stream, known in of.items()
+        for rank, mark in enumerate(reversed(known))
+    ]
+    ranked.sort(key=lambda one: (one[0] > 0, one[1]))
+    return [(stream, mark) for _, _, stream, mark in ranked]
+
+
+def _most_needed(of: Mapping[int, Known], count: int) -> dict[int, Known]:
+    """So many of the marks, without gaps."""
+    kept: dict[int, Known] = {}
+    wanted = {(stream, mark.line) for stream, mark in _by_need(of)[:count]}
+    for stream, known in of.items():
+        marks = tuple(one._replace(gaps=()) for one in known if (stream, one.line) in wanted)
+        if marks:
+            kept[stream] = marks
+    return kept
 
 
 def _fits(marks: Marks, most_gaps: int) -> bool:
@@ -245,8 +242,8 @@ def _fits(marks: Marks, most_gaps: int) -> bool:
 def _with_gaps(marks: Marks, most: int) -> Marks:
     """The marks with their newest gaps."""
     of = {
-        s: mark._replace(gaps=mark.gaps[max(0, len(mark.gaps) - most) :])
-        for s, mark in marks.of.items()
+        stream: tuple(one._replace(gaps=one.gaps[max(0, len(one.gaps) - most) :]) for one in known)
+        for stream, known in marks.of.items()
     }
     return marks._replace(of=of)
 
@@ -292,25 +289,53 @@ def decode_position(data: bytes) -> Position:
     return Position(numbers[1], numbers[2], marks)
 
 
+def _encode_entry(stream: int, mark: Mark) -> bytes:
+    return message_field(1, fixed64_field(1, stream) + _encode_mark(mark))
+
+
 def _encode_mark(mark: Mark) -> bytes:
-    return (
-        fixed64_field(2, mark.line)
-        + fixed64_field(3, mark.epoch)
-        + uint_field(4, mark.seq)
-        + uint_field(5, zigzag(mark.wall_ms))
-        + b"".join(message_field(6, _encode_gap(gap)) for gap in mark.gaps)
+    return b"".join(
+        [
+            fixed64_field(2, mark.line),
+            fixed64_field(3, mark.epoch),
+            uint_field(4, mark.seq),
+            uint_field(5, zigzag(mark.wall_ms)),
+            *(message_field(6, _encode_gap(gap)) for gap in mark.gaps),
+            uint_field(7, mark.first_seq),
+            uint_field(8, mark.back_ms),
+            uint_field(9, zigzag(mark.since_ms)),
+            bytes_field(10, b"".join(one.to_bytes(8, "little") for one in mark.refused)),
+            uint_field(11, mark.volatile),
+        ]
     )
 
 
 def _decode_mark(data: bytes) -> tuple[int, Mark]:
-    numbers = dict.fromkeys((1, 2, 3, 4, 5), 0)
+    numbers = dict.fromkeys((1, 2, 3, 4, 5, 7, 8, 9, 11), 0)
     gaps = []
+    refused = b""
     for field, value in fields(data):
         if field in numbers:
             numbers[field] = as_int(value)
         elif field == 6:
             gaps.append(_decode_gap(as_bytes(value)))
-    mark = Mark(numbers[2], numbers[3], numbers[4], unzigzag(numbers[5]), tuple(gaps[-MAX_GAPS:]))
+        elif field == 10:
+            refused = as_bytes(value)
+    if len(refused) % 8:
+        raise FormatError("a mark with half an epoch")
+    epochs = [int.from_bytes(refused[i : i + 8], "little") for i in range(0, len(refused), 8)]
+    mark = Mark(
+        numbers[2],
+        numbers[3],
+        numbers[4],
+        unzigzag(numbers[5]),
+        tuple(gaps[-MAX_GAPS:]),
+        numbers[7],
+        numbers[8],
+        unzigzag(numbers[9]),
+        tuple(epochs[-MAX_REFUSED:]),
+        bool(numbers[11]),
+    )
     return numbers[1], mark
 
 

@@ -81,8 +81,8 @@ def tiers(files: SpoolFiles) -> Iterator[Tier]:
 
 def gaps_of(position: Position | None, stream: int) -> list[Gap]:
     """The open gaps of a stream that a position file knows."""
-    mark = position.marks.of.get(stream) if position else None
-    return list(mark.gaps) if mark else []
+    known = position.marks.of.get(stream, ()) if position else ()
+    return [gap for mark in known for gap in mark.gaps]
 
 
 def _extend(stretches: list[Stretch], frame: Frame) -> None:

@@ -16,13 +16,14 @@ from collector.mark import (
     NOTHING,
     Gap,
     GapReason,
+    Known,
     Mark,
     Marks,
     Position,
-    Taken,
     Withheld,
     decode_position,
-    take,
+    mark_before,
+    mark_of,
     withhold,
 )
 from collector.mark import encode_position as position_body
@@ -30,6 +31,7 @@ from collector.pump import MOST_ROUNDS, Appetite, Batch, most_rounds
 from collector.spool.chain import Chain
 from collector.spool.search import first_segment, place_behind
 from collector.spool.segment import Entry, SegmentReader, pack
+from collector.verdict import Taken, take
 
 
 class Notices(Protocol):
@@ -113,12 +115,12 @@ class Cursor:
         self._waited = 0.0
         position = load_position(file) or Position(0, 0, Marks({}))
         self._segment, self._offset = position.segment, position.offset
-        self._mark = position.marks.of.get(self._stream)
+        self._known: Known = position.marks.of.get(self._stream, ())
         self._committed = position
 
     def mark(self, stream: int) -> Mark | None:
-        """What is delivered of a stream."""
-        return self._committed.marks.of.get(stream, NOTHING)
+        """What is delivered of a stream, of the line that moved last."""
+        return self._committed.marks.of.get(stream, (NOTHING,))[-1]
 
     def read(self, wait: float) -> Batch | None:
         """Return the next batch; None when there is too little for one after `wait` seconds."""
@@ -135,10 +137,10 @@ class Cursor:
         """Remember durably that the batch is delivered, but for what was withheld."""
         end: _End = batch.end
         position = end.position
-        if withheld and self._mark:
-            # Nothing is taken between a batch and its commit: this is the mark of its end.
-            self._mark = withhold(self._mark, withheld)
-            position = position._replace(marks=Marks({self._stream: self._mark}))
+        if withheld:
+            # Nothing is taken between a batch and its commit: these are the marks of its end.
+            self._known = withhold(self._known, withheld)
+            position = position._replace(marks=Marks({self._stream: self._known}))
         self._save(position)
         gaps = (*end.gaps, *(gap for _, gap in withheld))
         self._notices.met(gaps, end.closed, end.repeated)
@@ -148,22 +150,20 @@ class Cursor:
 
         Gaps that were told on the way here are not told again.
         """
-        delivered = self._committed.marks.of.get(self._stream)
-        gaps = delivered.gaps if delivered else ()
-        self._told = gaps
-        self._mark = None
+        delivered = self._committed.marks.of.get(self._stream, ())
+        self._told = tuple(gap for mark in delivered for gap in mark.gaps)
+        self._known = ()
         place = None
         if to is not None:
             line, epoch, seq, wall_ms = to
-            known = [gap for gap in gaps if gap.last_seq < seq]
-            kept = tuple(known) if delivered and delivered.line == line else ()
-            self._mark = Mark(line, epoch, seq, wall_ms, kept)
+            before = mark_of(delivered, line)
+            kept = tuple(gap for gap in before.gaps if gap.last_seq < seq) if before else ()
+            self._known = (Mark(line, epoch, seq, wall_ms, kept),)
             place = place_behind(self._chain, line, seq)
         self._segment, self._offset = place or (first_segment(self._chain), 0)
         self._lost = place is None
         self._forget()
-        of = {self._stream: self._mark} if self._mark else {}
-        self._save(Position(self._segment, self._offset, Marks(of)))
+        self._save(self._position())
 
     def wait(self, seconds: float, stop: Event) -> bool:
         """Wait; a chain has one reader of a name, so the batch stays ours."""
@@ -200,18 +200,21 @@ class Cursor:
                 break
             got.dictionary = dictionary
             got.most = most_rounds(dictionary)
-            if self._mark is None:
+            if not self._known:
                 self._begin(frame, got)
-            taken = take(self._mark, frame, self._reason())
-            self._mark, self._offset = taken.mark, end
+            taken = take(self._known, frame, self._reason())
+            self._known, self._offset = taken.known, end
             self._damaged = self._skipped = self._lost = False
             got.add(frame, self._untold(taken))
         live = got.rounds < min(self._appetite.least, got.most)
         if not got.frames or (live and self._waited < self._appetite.patience_s):
             return None
         self._gathered = _Gathered()
-        of = {self._stream: self._mark} if self._mark else {}
-        return got.batch(Position(self._segment, self._offset, Marks(of)))
+        return got.batch(self._position())
+
+    def _position(self) -> Position:
+        of = {self._stream: self._known} if self._known else {}
+        return Position(self._segment, self._offset, Marks(of))
 
     def _begin(self, frame: Frame, got: _Gathered) -> None:
         """Take the first frame of a reader without a mark: what came before isn't its own.
@@ -219,14 +222,14 @@ class Cursor:
         Written down at once: of what is dropped before it is delivered, each round is missed. But
         damage is only told with the batch, and has to be met again if that is never delivered.
         """
-        lineage, at_ms = frame.lineage, frame.at[0].wall_ms or 0
-        self._mark = Mark(lineage.line, lineage.epoch, frame.first_seq - 1, at_ms)
+        begin = mark_before(frame)
+        self._known = (begin,)
         if self._damaged:
-            got.note(Gap(0, 0, at_ms, at_ms, GapReason.SPOOL_DAMAGED))
+            got.note(Gap(0, 0, begin.wall_ms, begin.wall_ms, GapReason.SPOOL_DAMAGED))
         elif self._lost and frame.first_seq > 1:
-            got.note(Gap(0, 0, at_ms, at_ms, GapReason.TOPIC_LOST))
+            got.note(Gap(0, 0, begin.wall_ms, begin.wall_ms, GapReason.TOPIC_LOST))
         else:
-            self._save(Position(self._segment, self._offset, Marks({self._stream: self._mark})))
+            self._save(self._position())
 
     def _untold(self, taken: Taken) -> Taken:
         """Without the gaps that were told before we went back."""
@@ -319,7 +322,7 @@ class Cursor:
                 number = there + 1
                 continue
             if there != self._segment:
-                if there != number and self._mark is not None:
+                if there != number and self._known:
                     self._passed_over(number)
                 self._segment, self._offset = there, 0
                 # Most often it begins with the same one: then a damaged copy does no harm.

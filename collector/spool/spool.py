@@ -179,12 +179,13 @@ class Spool:
         last = _last_of_frame(frame, unreadable)
         for file in (self.path / "positions").glob(f"{tier}.*.position"):
             position = load_position(file)
-            mark = position.marks.of.get(chain.stream.key) if position else None
-            if mark and mark.line == last.line:
-                # By seq: a clock that was wrong for a while stamps earlier rounds later.
-                last = max(last, _last_of_mark(mark), key=lambda one: one.seq)
-            elif mark and mark.wall_ms > last.wall_ms:
-                return None  # the disk has lost a whole line
+            for mark in position.marks.of.get(chain.stream.key, ()) if position else ():
+                if mark.line == last.line:
+                    # By seq: a clock that was wrong for a while stamps earlier rounds later. The
+                    # mark names the epoch, where rounds that can't be read only count.
+                    last = max(_last_of_mark(mark), last, key=lambda one: one.seq)
+                elif mark.wall_ms > last.wall_ms and not mark.volatile:
+                    return None  # the disk has lost a whole line
         return last
 
     @property

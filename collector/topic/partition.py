@@ -16,9 +16,10 @@ from typing import NamedTuple
 from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, TooNew
 from collector.frame import Frame, decode, part
-from collector.mark import Gap, GapReason, Mark, Marks, Withheld, take, withhold
+from collector.mark import Gap, GapReason, Known, Mark, Marks, Withheld, mark_before, withhold
 from collector.pump import Appetite, Batch, most_rounds
 from collector.topic.record import Labelled
+from collector.verdict import take
 
 MAX_ORPHANS = 1000
 KEPT_DICTIONARIES = 2
@@ -47,7 +48,7 @@ class TopicEnd(NamedTuple):
 
     partition: int
     stream: int
-    mark: Mark
+    known: Known
     offset: int  # of its last record
     met: Met
 
@@ -69,8 +70,8 @@ class _Orphan(NamedTuple):
 class _Lane:
     """One stream's frames that are read and not yet delivered."""
 
-    def __init__(self, mark: Mark | None, now: float) -> None:
-        self.mark = mark
+    def __init__(self, known: Known, now: float) -> None:
+        self.known = known
         self.frames: deque[_InHand] = deque()
         self.rounds = 0
         self.since = now
@@ -100,12 +101,12 @@ class PartitionState:
         self._oldest_dictionary = marks.dictionary_offset  # until we know better
         self._clock = clock
         self._lanes: dict[int, _Lane] = {
-            stream: _Lane(mark, clock()) for stream, mark in marks.of.items()
+            stream: _Lane(known, clock()) for stream, known in marks.of.items()
         }
         self._dictionaries: dict[int, Dictionary] = {}
         self._copies: dict[int, list[int]] = {}  # offsets of each dictionary's copies
         self._orphans: dict[int, list[_Orphan]] = {}  # by dictionary
-        self._delivered: dict[int, Mark] = dict(marks.of)
+        self._delivered: dict[int, Known] = dict(marks.of)
         self._undelivered: dict[int, int] = {}  # batches handed out: stream -> first offset
         self.missing: set[int] = set()  # dictionaries that frames need and nobody has seen
 
@@ -147,11 +148,11 @@ class PartitionState:
     def delivered(self, end: TopicEnd, withheld: Sequence[Withheld] = ()) -> None:
         """A batch is at the far side, but for what was withheld."""
         self._undelivered.pop(end.stream, None)
-        mark = withhold(end.mark, withheld)
-        self._delivered[end.stream] = mark
+        known = withhold(end.known, withheld)
+        self._delivered[end.stream] = known
         lane = self._lanes.get(end.stream)
         if withheld and lane:  # a stream has one batch under way: its lane ends where this does
-            lane.mark = mark
+            lane.known = known
 
     def commit_point(self) -> tuple[int, Marks]:
         """The offset to commit, and the marks to commit with it."""
@@ -168,8 +169,9 @@ class PartitionState:
         return offset, Marks(self._delivered, min(needed, default=self._oldest_dictionary))
 
     def mark(self, stream: int) -> Mark | None:
-        """What is delivered of a stream."""
-        return self._delivered.get(stream)
+        """What is delivered of a stream, of the line that moved last."""
+        known = self._delivered.get(stream)
+        return known[-1] if known else None
 
     def _learn(self, dictionary: Dictionary, offset: int) -> None:
         known = self._dictionaries.setdefault(dictionary.id, dictionary)
@@ -220,7 +222,7 @@ class PartitionState:
     def _lane(self, stream: int) -> _Lane:
         lane = self._lanes.get(stream)
         if lane is None:
-            lane = self._lanes[stream] = _Lane(None, self._clock())
+            lane = self._lanes[stream] = _Lane((), self._clock())
         return lane
 
     def _gather(self, stream: int, lane: _Lane, appetite: Appetite) -> Batch | None:
@@ -235,26 +237,24 @@ class PartitionState:
         frames: list[Frame] = []
         gaps: list[Gap] = []
         rounds = closed = repeated = 0
-        mark = lane.mark or self._mark_before_orphans(lane.frames[0])
+        known = lane.known or self._before_orphans(lane.frames[0])
         while lane.frames and lane.frames[0].dictionary.id == dictionary.id and rounds < most:
             last, frame, _ = lane.frames.popleft()
             lane.rounds -= len(frame.at)
-            taken = take(mark, frame, self._reason())
-            mark = taken.mark
+            taken = take(known, frame, self._reason())
+            known = taken.known
             new = [part(frame, dictionary, *span) for span in taken.spans]
             frames += new
             rounds += sum(len(one.at) for one in new)
             repeated += len(frame.at) - sum(len(one.at) for one in new)
             gaps += taken.opened
             closed += taken.closed
-        if mark is None:
-            raise AssertionError("frames, and no mark behind them")
-        lane.mark, lane.dictionary, lane.since = mark, dictionary.id, self._clock()
+        lane.known, lane.dictionary, lane.since = known, dictionary.id, self._clock()
         self._undelivered[stream] = first
         met = Met(tuple(gaps), closed, repeated)
-        return Batch(dictionary, tuple(frames), TopicEnd(self.partition, stream, mark, last, met))
+        return Batch(dictionary, tuple(frames), TopicEnd(self.partition, stream, known, last, met))
 
-    def _mark_before_orphans(self, first: _InHand) -> Mark | None:
+    def _before_orphans(self, first: _InHand) -> Known:
         """Where a reader without a mark begins when it has met frames that it can't read yet.
 
         They are missing then, and known when they come after all. Else they would be repeats.
@@ -269,9 +269,8 @@ class PartitionState:
             and orphan.frame.first_seq < first.frame.first_seq
         ]
         if not earlier:
-            return None
-        oldest = min(earlier, key=lambda frame: frame.first_seq)
-        return Mark(line, oldest.lineage.epoch, oldest.first_seq - 1, oldest.at[0].wall_ms or 0)
+            return ()
+        return (mark_before(min(earlier, key=lambda frame: frame.first_seq)),)
 
     def _reason(self) -> GapReason:
         return GapReason.DICTIONARY if self._orphans else GapReason.TOPIC_LOST

@@ -14,7 +14,7 @@ from collector import dictionary
 from collector.columns import NO_SAMPLE, STALE, Row, bits_of, row
 from collector.dictionary import Dictionary, Stream
 from collector.frame import ClockStep, Frame, Instant, Lineage, frame
-from collector.mark import Gap, GapReason, Mark
+from collector.mark import MAX_LINES, MAX_REFUSED, Gap, GapReason, Mark
 from collector.series import Family, Kind, Series
 from tests.lab.protos import message_classes
 
@@ -75,14 +75,23 @@ def small_dictionary(stream: Stream = STREAM, count: int = 2) -> Dictionary:
 
 
 def line_frame(
-    seq: int, rounds: int = 1, *, line: int = 1, epoch: int = 0, values: int = 2, id_: int = 7
+    seq: int,
+    rounds: int = 1,
+    *,
+    line: int = 1,
+    epoch: int = 0,
+    values: int = 2,
+    id_: int = 7,
+    previous: tuple[int, int] | None = None,
+    volatile: bool = False,
+    later_ms: int = 0,
 ) -> Frame:
     """Rounds of a line: each has its own time, and its seq in its cells."""
     return frame(
         id_,
-        Lineage(epoch or line, line, None, BOOT),
+        Lineage(epoch or line, line, previous, BOOT, volatile=volatile),
         seq,
-        [Instant(wall_of(line, s), s * 10) for s in range(seq, seq + rounds)],
+        [Instant(wall_of(line, s) + later_ms, s * 10) for s in range(seq, seq + rounds)],
         [row([float(s)] * values) for s in range(seq, seq + rounds)],
     )
 
@@ -168,9 +177,17 @@ def gaps(draw: st.DrawFn) -> Gap:
 
 marks = st.builds(
     Mark,
-    uint64,
-    uint64,
-    seqs,
-    int64,
-    st.lists(gaps(), max_size=4).map(tuple),
+    line=uint64,
+    epoch=uint64,
+    seq=seqs,
+    wall_ms=int64,
+    gaps=st.lists(gaps(), max_size=4).map(tuple),
+    first_seq=st.just(0) | seqs,
+    back_ms=st.just(0) | st.integers(1, 2**62),
+    since_ms=st.just(0) | int64,
+    refused=st.lists(uint64, max_size=MAX_REFUSED).map(tuple),
+    volatile=st.booleans(),
 )
+streams_marks = st.lists(
+    marks, min_size=1, max_size=MAX_LINES, unique_by=lambda mark: mark.line
+).map(tuple)

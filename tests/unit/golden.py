@@ -9,6 +9,7 @@ format gets a field, add a file; the old ones stay as they are.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from collector import dictionary, mark
 from collector.columns import NO_SAMPLE, STALE, Row
@@ -113,9 +114,16 @@ def _frames() -> dict[str, tuple[Frame, Dictionary]]:
 FRAMES = _frames()
 HEADER = SegmentHeader(STREAM, 0x1F, AT_MS, "edgevitals 0.1.0")
 REJECTION = Rejection("centre", "out_of_bounds", "too old: käse", AT_MS + 3)
+
+
+def _one_line(*mark: Any) -> tuple[Mark, ...]:
+    """As the first version wrote it: a stream with one line, of which nothing more is known."""
+    return (Mark(*mark),)
+
+
 MARKS = Marks(
     {
-        STREAM.key: Mark(
+        STREAM.key: _one_line(
             LINE,
             EPOCH,
             4713,
@@ -130,7 +138,7 @@ MARKS = Marks(
                 Gap(4000, 4700, AT_MS - 9, AT_MS - 8, GapReason.UNKNOWN),
             ),
         ),
-        Stream("s", "n", "vital").key: Mark(5, 6, 7, -8),
+        Stream("s", "n", "vital").key: _one_line(5, 6, 7, -8),
     },
     1_234_567,
 )

@@ -68,10 +68,10 @@ def test_a_mark_is_what_is_delivered_and_not_what_was_read(site):
     assert mark is not None
     assert mark.seq == 0
     cursor.commit(batch)
-    assert cursor.mark(key) == Mark(1, 1, 3, wall_of(1, 3))
+    assert cursor.mark(key) == Mark(1, 1, 3, wall_of(1, 3), first_seq=1)
     position = load_position(_position(site))
     assert position is not None
-    assert position.marks == Marks({key: Mark(1, 1, 3, wall_of(1, 3))})
+    assert position.marks == Marks({key: (Mark(1, 1, 3, wall_of(1, 3), first_seq=1),)})
     assert (position.segment, position.offset) == (1, site.chain.end().offset)
 
 

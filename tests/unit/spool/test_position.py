@@ -21,7 +21,7 @@ def _position(site: Site, name: str = "centre") -> Path:
 def test_a_position_is_read_back_and_replaced_in_one_step(tmp_path, monkeypatch):
     file = tmp_path / "standard.centre.position"
     assert load_position(file) is None
-    one = Position(1, 2, Marks({3: Mark(4, 5, 6, 7)}, 8))
+    one = Position(1, 2, Marks({3: (Mark(4, 5, 6, 7),)}, 8))
     two = Position(9, 10, Marks({}))
     save_position(file, one)
     assert load_position(file) == one

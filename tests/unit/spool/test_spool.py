@@ -9,12 +9,12 @@ import pytest
 
 from collector import protobuf
 from collector.errors import SpoolError
-from collector.frame import Lineage, encode_frame
+from collector.frame import encode_frame
 from collector.mark import Gap, GapReason, Mark, Marks, Position
 from collector.spool.cursor import save_position
 from collector.spool.segment import pack
 from collector.spool.spool import Last
-from tests.unit.examples import BOOT, STREAM
+from tests.unit.examples import STREAM
 from tests.unit.spool.site import (
     dictionary_of,
     drain,
@@ -48,7 +48,7 @@ def test_an_epoch_follows_the_newest_round(tmp_path):
 
 def _mark(path: Path, name: str, mark: Mark) -> None:
     file = path / "positions" / f"standard.{name}.position"
-    save_position(file, Position(1, 0, Marks({STREAM.key: mark})))
+    save_position(file, Position(1, 0, Marks({STREAM.key: (mark,)})))
 
 
 def test_a_reader_knows_a_round_that_the_disk_has_lost(tmp_path):
@@ -118,7 +118,7 @@ def test_damaged_positions_and_those_of_other_tiers_do_not_count(tmp_path):
     epoch = writer.lineage.epoch
     (tmp_path / "positions" / "standard.broken.position").write_bytes(b"rubbish")
     file = tmp_path / "positions" / "vital.centre.position"
-    save_position(file, Position(1, 0, Marks({STREAM.key: Mark(epoch, epoch, 99, 0)})))
+    save_position(file, Position(1, 0, Marks({STREAM.key: (Mark(epoch, epoch, 99, 0),)})))
     with open_spool(tmp_path) as spool:
         last = spool.last("standard")
         assert last is not None
@@ -157,11 +157,10 @@ def test_gaps_travel_with_the_position(tmp_path):
         cursor, told = reader(spool)
         assert drain(cursor) == [1, 2, 5]
         cursor.close()
-        line = writer.lineage.line
     assert seqs_of(told.gaps) == [3, 4]
     with open_spool(tmp_path) as spool:
-        late = Lineage(5, line, None, BOOT)
-        spool.chain("standard").append(writer.known, round_of(1, 4, writer.known, late))
+        late = round_of(1, 4, writer.known, writer.lineage)
+        spool.chain("standard").append(writer.known, late)
         cursor, told = reader(spool)
         assert drain(cursor) == [4]
         assert (told.closed, told.gaps) == (1, [])

@@ -138,7 +138,7 @@ def test_the_marks_of_a_commit_are_of_what_is_delivered(log):
     assert state.commit_point()[1].of == {}
     assert state.mark(A.key) is None
     state.delivered(ends(batch))
-    assert state.commit_point()[1].of == {A.key: ends(batch).mark}
+    assert state.commit_point()[1].of == {A.key: ends(batch).known}
     mark = state.mark(A.key)
     assert mark is not None
     assert mark.seq == 1
@@ -155,7 +155,7 @@ def test_what_was_withheld_is_an_open_gap_in_the_commit_and_behind_the_next_batc
     state.delivered(ends(first), [Withheld(line, Gap(1, 1, 0, 0, GapReason.OUT_OF_WINDOW))])
     state.add(log.frame(words(A), 2))
     deliver(state, state.batch(EAGER))
-    mark = state.commit_point()[1].of[A.key]
+    (mark,) = state.commit_point()[1].of[A.key]
     assert [(gap.first_seq, gap.last_seq) for gap in mark.gaps] == [(1, 1)]
     assert mark.seq == 2
 

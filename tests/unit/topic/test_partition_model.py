@@ -65,10 +65,6 @@ class Truth:
     def rounds(self) -> set[Round]:
         return {one for rounds in self.at.values() for one in rounds}
 
-    def has_lines(self, stream: int) -> bool:
-        """Whether a stream has more lines than one. A mark knows one."""
-        return self._line[[known.key for known in STREAMS].index(stream)] > 1
-
     def _write(self, it: Writing) -> None:
         i = it.stream
         of = words(STREAMS[i], it.size)
@@ -177,12 +173,12 @@ class Reader:
         for at, rounds in self._truth.at.items():
             assert at >= offset or rounds <= self._far.has, f"the commit {offset} passes {at}"
         self._stored = offset, to_metadata(marks)
-        for stream, mark in marks.of.items():
-            if not self._truth.has_lines(stream):
+        for stream, known in marks.of.items():
+            for mark in known:
                 self._far.settled |= {
                     one
                     for one in self._far.has
-                    if one.stream == stream
+                    if (one.stream, one.line) == (stream, mark.line)
                     and one.seq <= mark.seq
                     and not any(gap.first_seq <= one.seq <= gap.last_seq for gap in mark.gaps)
                 }

@@ -82,7 +82,7 @@ def test_missing_rounds_are_a_gap_with_exact_numbers_and_close_it_when_they_come
     again.add(log.frame(words(A), 1, 4))
     late = again.batch(EAGER)
     assert (seqs(late), ends(late).met.closed, ends(late).met.repeated) == ([2, 3, 4], 3, 1)
-    assert [(g.first_seq, g.last_seq) for g in ends(late).mark.gaps] == [(5, 5)]
+    assert [(g.first_seq, g.last_seq) for g in ends(late).known[-1].gaps] == [(5, 5)]
 
 
 def test_a_new_line_of_a_stream_is_delivered_from_its_start(log):
