@@ -5,6 +5,7 @@
     |-- SourceError      is this source up?    no: up 0, counted, the next source goes on
     |-- DeliveryError    what about this batch?
     |   |-- Retry        keep it, wait, send the same batch again
+    |   |   `-- Paced    nothing is wrong: our own limit lets it leave later
     |   |-- Rejected     set it aside, count it, go on with the next
     |   `-- Rewind       the far side has lost what it had: go back, send from there again
     |-- FormatError      are these bytes ours? no: set aside, counted, the line goes on
@@ -18,6 +19,8 @@ The JMX library has a tree of its own (`collector.jmx`): it imports nothing of o
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 
 class CollectorError(Exception):
@@ -50,6 +53,8 @@ class Retry(DeliveryError):  # noqa: N818 - it is an answer, and reads as one
     `after` is the wait in seconds that the far side asked for, None when it named none.
     `hold` is True when only a person can end this (a wrong password): the wait is long.
     `reached` is False when no connection was made: then a short wait is kind enough.
+    `renewed` says whether what a person may have to change (a file) is another one by now: asked
+    now and then during a hold, which then ends.
     """
 
     def __init__(
@@ -65,6 +70,11 @@ class Retry(DeliveryError):  # noqa: N818 - it is an answer, and reads as one
         self.after = after
         self.hold = hold
         self.reached = reached
+        self.renewed: Callable[[], bool] | None = None
+
+
+class Paced(Retry):
+    """Keep the batch until our own limit of what may leave lets it: in `after` seconds."""
 
 
 class Rejected(DeliveryError):  # noqa: N818

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from collector.admin.client import Admin
 from collector.config import Config, SinkConfig, TierName
-from collector.credentials import Secret, kafka_properties
+from collector.credentials import kafka_properties
 from collector.dictionary import Stream
 from collector.errors import Retry
 from collector.mark import Mark
@@ -128,7 +128,7 @@ def _appetite(config: Config, least: int) -> Appetite:
 
 
 def _sink(sink: SinkConfig) -> RemoteWrite:
+    from collector.sinks.access import access  # noqa: PLC0415 - no sink, no HTTP
     from collector.sinks.remote_write import RemoteWrite  # noqa: PLC0415
 
-    token = Secret(sink.token_file).read if sink.token_file else None
-    return RemoteWrite(sink.name, sink.url, token)
+    return RemoteWrite(sink.name, sink.url, access(sink))

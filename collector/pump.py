@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from collector.dictionary import Dictionary
-from collector.errors import DiskError, FormatError, Rejected, Retry, Rewind
+from collector.errors import DiskError, FormatError, Paced, Rejected, Retry, Rewind
 from collector.frame import Frame
 from collector.mark import Withheld
 
@@ -22,6 +22,7 @@ LONGEST_WAIT_S = 60.0
 LONGEST_UNREACHED_WAIT_S = 15.0
 FIRST_HOLD_S = 30.0
 LONGEST_HOLD_S = 300.0
+LOOK_AGAIN_S = 10.0
 READ_WAIT_S = 1.0
 
 
@@ -160,7 +161,7 @@ class Backoff:
 
     def after(self, why: Retry) -> float:
         """Return seconds: what the far side asked for, else a random share of the next step."""
-        self._tries += 1
+        self._tries += not isinstance(why, Paced)
         if why.after is not None:
             return why.after
         if why.hold:
@@ -211,11 +212,21 @@ class Pump:
             except Retry as why:
                 wait = backoff.after(why)
                 self._counts.retrying(why, wait)
-                if not self._log.wait(wait, stop):
+                if not self._wait(wait, why, stop):
                     return None
             else:
                 return refused.withheld
         return None
+
+    def _wait(self, seconds: float, why: Retry, stop: Event) -> bool:
+        """Wait through the log; a hold only until what a person may change has been changed."""
+        while why.renewed is not None and seconds > LOOK_AGAIN_S:
+            if not self._log.wait(LOOK_AGAIN_S, stop):
+                return False
+            if stop.is_set() or why.renewed():
+                return True
+            seconds -= LOOK_AGAIN_S
+        return self._log.wait(seconds, stop)
 
     def _send(self, batch: Batch) -> tuple[PartlyRejected | None, Sequence[Withheld]]:
         """Send a batch; return what is refused of it for good and withheld. Raises Retry."""

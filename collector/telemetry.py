@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from collector import catalog
 from collector.dictionary import Stream
-from collector.errors import FormatError, Rejected, Retry, Rewind, TooNew
+from collector.errors import FormatError, Paced, Rejected, Retry, Rewind, TooNew
 from collector.mark import Gap, GapReason, Withheld
 from collector.pump import Batch
 
@@ -136,6 +136,8 @@ class PumpReport:
         self.telemetry.add("edgevitals_pump_delivered_rounds_total", rounds, pump=self.name)
 
     def retrying(self, why: Retry, wait: float) -> None:
+        if isinstance(why, Paced):
+            return  # as wanted: it goes on sending, at its pace
         self.state = "holding" if why.hold else "waiting"
         self.last_error = str(why)
         self.retries += 1

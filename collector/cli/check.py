@@ -13,7 +13,7 @@ from collector.cli.program import OK, Verb
 from collector.cli.words import size, span
 
 if TYPE_CHECKING:
-    from collector.config import Config, JmxConfig, Loaded
+    from collector.config import Config, JmxConfig, Loaded, SinkConfig, TlsConfig
 
 
 @click.command(
@@ -69,6 +69,7 @@ def _check_config(file: Path) -> int:
 
     loaded = load(file, os.environ)
     _look_at_files(loaded)
+    _look_at_sinks(loaded)
     _look_at_jvms(loaded)
     _read_rules(loaded)
     _ask_librdkafka(loaded)
@@ -93,11 +94,8 @@ def _look_at_files(loaded: Loaded) -> None:
         for name, value in config.kafka.items()
         if isinstance(value, Path)
     ]
-    secrets += [
-        (("sinks", index, "token_file"), sink.token_file, True)
-        for index, sink in enumerate(config.sinks)
-        if sink.token_file
-    ]
+    for index, sink in enumerate(config.sinks):
+        secrets += _secrets_of(("sinks", index), sink)
     secrets += [
         (("sources", "jmx", index, "password_file"), jvm.password_file, True)
         for index, jvm in enumerate(config.sources.jmx)
@@ -112,6 +110,47 @@ def _look_at_files(loaded: Loaded) -> None:
             loaded.problems.warning(loaded.place(path), f"{secret}: {says}", path)
 
 
+def _secrets_of(
+    path: tuple[str | int, ...], sink: SinkConfig
+) -> list[tuple[tuple[str | int, ...], Path, bool]]:
+    files = [("token_file", sink.token_file), ("password_file", sink.password_file)]
+    found: list[tuple[tuple[str | int, ...], Path, bool]] = [
+        ((*path, key), file, True) for key, file in files if file
+    ]
+    if sink.proxy and sink.proxy.password_file:
+        found.append(((*path, "proxy", "password_file"), sink.proxy.password_file, True))
+    found += [
+        ((*path, "headers", name), value, True)
+        for name, value in sink.headers.items()
+        if isinstance(value, Path)
+    ]
+    return found
+
+
+def _look_at_sinks(loaded: Loaded) -> None:
+    """Look at certificates, which may differ where it runs."""
+    from collector.certificates import Certificates  # noqa: PLC0415
+    from collector.errors import ConfigError  # noqa: PLC0415
+
+    for index, sink in enumerate(loaded.config.sinks):
+        if sink.tls is None:
+            continue
+        path = ("sinks", index, "tls")
+        try:
+            Certificates(sink.tls).context()
+        except ConfigError as exc:
+            loaded.problems.warning(loaded.place(path), f"{exc.message}: {exc.hint}", path)
+        _look_at_key(loaded, path, sink.tls)
+
+
+def _look_at_key(loaded: Loaded, path: tuple[str | int, ...], tls: TlsConfig) -> None:
+    from collector.credentials import exposure  # noqa: PLC0415
+
+    key = tls.key_file or tls.cert_file
+    if key and (says := exposure(key) or ""):
+        loaded.problems.warning(loaded.place(path), f"{key}: {says}", path)
+
+
 def _look_at_jvms(loaded: Loaded) -> None:
     """Look at certificates, and at what an engine needs; all of it may differ where it runs."""
     from collector.errors import SourceError  # noqa: PLC0415
@@ -119,7 +158,6 @@ def _look_at_jvms(loaded: Loaded) -> None:
     for index, jvm in enumerate(loaded.config.sources.jmx):
         path: tuple[str | int, ...] = ("sources", "jmx", index)
         if jvm.tls:
-            from collector.credentials import exposure  # noqa: PLC0415
             from collector.sources.jmx_target import Certificates  # noqa: PLC0415
 
             place = loaded.place((*path, "tls"))
@@ -128,9 +166,7 @@ def _look_at_jvms(loaded: Loaded) -> None:
             except SourceError as exc:
                 says = f"{exc.message}: {exc.hint}"
                 loaded.problems.warning(place, says, (*path, "tls"))
-            key = jvm.tls.key_file or jvm.tls.cert_file
-            if key and (says := exposure(key) or ""):
-                loaded.problems.warning(place, f"{key}: {says}", (*path, "tls"))
+            _look_at_key(loaded, (*path, "tls"), jvm.tls)
         if jvm.engine == "jmxquery":
             from collector.sources import jmxquery  # noqa: PLC0415
 

@@ -12,11 +12,13 @@ from collector.config.tree import (
     JmxConfig,
     JmxTlsConfig,
     KafkaConfig,
+    ProxyConfig,
     SinkConfig,
     SourcesConfig,
     SpoolConfig,
     StatusConfig,
     TierName,
+    TlsConfig,
     TopicConfig,
 )
 
@@ -31,11 +33,13 @@ __all__ = [
     "JmxTlsConfig",
     "KafkaConfig",
     "Loaded",
+    "ProxyConfig",
     "SinkConfig",
     "SourcesConfig",
     "SpoolConfig",
     "StatusConfig",
     "TierName",
+    "TlsConfig",
     "TopicConfig",
     "load",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from collector.config.headers import FILE_ENDING
 from collector.config.problems import WHOLE_FILE, KeyPath, Place, Problems, shown_path
 from collector.config.reader import Reader
 from collector.config.tree import Config, HostConfig, JmxConfig, KafkaConfig, SinkConfig
@@ -32,7 +33,7 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
     _sinks_differ(reader, problems)
     _jvms_have_names(reader, problems)
     _jvms_can_be_entered(reader, problems)
-    _tokens_are_safe(reader, problems)
+    _sinks_can_be_entered(reader, problems)
     config = reader.built.get(())
     if (
         isinstance(config, Config)
@@ -155,14 +156,46 @@ def _sinks_differ(reader: Reader, problems: Problems) -> None:
             )
 
 
-def _tokens_are_safe(reader: Reader, problems: Problems) -> None:
-    for path, section in reader.built.items():
-        if isinstance(section, SinkConfig) and section.token_file and not _is_safe(section.url):
-            problems.warning(
-                reader.places[*path, "url"],
-                "the token travels unencrypted: use https",
-                (*path, "url"),
-            )
+def _sinks_can_be_entered(reader: Reader, problems: Problems) -> None:
+    for path, sink in reader.built.items():
+        if not isinstance(sink, SinkConfig):
+            continue
+        for key, says in _wrong_sink_keys(sink):
+            problems.error(reader.places[*path, *key], says, (*path, *key))
+        what = "the token" if sink.token_file else "the password"
+        if (sink.token_file or sink.password_file) and not _is_safe(sink.url):
+            below = (*path, "url")
+            problems.warning(reader.places[below], f"{what} travels unencrypted: use https", below)
+
+
+def _wrong_sink_keys(sink: SinkConfig) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The keys of a sink that don't go together, with what to do."""
+    if sink.token_file and sink.username:
+        yield ("token_file",), "a request has one login: leave out this, or username"
+    yield from _half_logins((), sink.username, sink.password_file)
+    if sink.tls and not sink.url.startswith("https:"):
+        yield ("tls",), "needs an https url"
+    if sink.tls and sink.tls.key_file and not sink.tls.cert_file:
+        yield ("tls", "key_file"), "needs the cert_file that it is the key of"
+    if sink.proxy:
+        yield from _half_logins(("proxy",), sink.proxy.username, sink.proxy.password_file)
+    seen: set[str] = set()
+    for name in sink.headers:
+        plain = name.removesuffix(FILE_ENDING).lower()
+        if plain in seen:
+            yield ("headers", name), "this header is already set above: leave one out"
+        seen.add(plain)
+
+
+def _half_logins(
+    above: tuple[str, ...], username: str | None, password_file: object
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    if username and not password_file:
+        yield (*above, "username"), "needs a password_file beside it"
+    if password_file and not username:
+        yield (*above, "password_file"), "needs a username beside it"
+    if username and ":" in username:
+        yield (*above, "username"), "basic authentication can't carry a colon in it"
 
 
 def _is_safe(url: str) -> bool:

@@ -229,6 +229,7 @@ class Reader:
             try:
                 wanted.read_name(name)
             except ValueError as exc:
+                self._problems.hide(entry.value.place)  # it may be a secret at the wrong place
                 self._problems.error(entry.key, str(exc), below)
                 values[name] = UNREADABLE
                 continue

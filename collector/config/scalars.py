@@ -93,6 +93,24 @@ def size(text: str) -> int:
     raise ValueError(f"{quoted(text)} is not a size: write {instead}")
 
 
+def byte_rate(text: str) -> int:
+    """`64KiB/s`, `1MB/s` as bytes a second."""
+    amount, slash, unit = text.partition("/")
+    bits = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMG]?)(?:bps|bits?/s)", text)
+    if bits:
+        bytes_ = float(bits[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[bits[2]] / 8
+        raise ValueError(f"{quoted(text)} is in bits: write bytes a second, {bytes_ / 1000:g}kB/s")
+    try:
+        bytes_a_second = size(amount.strip())
+    except ValueError:
+        raise ValueError(
+            f"{quoted(text)} is not a rate: write bytes a second: 64KiB/s, 1MB/s"
+        ) from None
+    if not slash or unit != "s":
+        raise ValueError(f"{quoted(text)} is not a rate: write {amount.strip()}/s")
+    return bytes_a_second
+
+
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
 
 
@@ -250,6 +268,27 @@ def http_url(text: str) -> str:
     return text
 
 
+def proxy_url(text: str) -> str:
+    """The URL of a proxy that is spoken to in plain HTTP: a host and a port."""
+    wrong = f"{quoted(text)} is not a proxy: write http://host:port"
+    try:
+        parts = urlsplit(text)
+        is_complete = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError(wrong) from None
+    if parts.username is not None:
+        raise ValueError(
+            "a URL with a user name or password in it: secrets are only read from files, "
+            "write username and password_file below proxy"
+        )
+    if parts.scheme == "https" or parts.scheme.startswith("socks"):
+        raise ValueError(f"{quoted(text)}: proxies are spoken to in plain HTTP: write http://")
+    rest = parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme != "http" or not is_complete or rest or not re.fullmatch("[!-~]+", text):
+        raise ValueError(wrong)
+    return text
+
+
 def topic_name(text: str) -> str:
     """A Kafka topic's name; `{site}` stands for the site."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", text.replace("{site}", "s")) or text in {
@@ -295,11 +334,13 @@ PROFILES = tuple(sorted(file.stem for file in (_PACKAGE / "names").glob("*.yaml"
 Interval = Annotated[float, Word("duration", "15s", between("1s", "1h", duration))]
 Window = Annotated[float, Word("duration or unlimited", "31d", window)]
 Size = Annotated[int, Word("size", "2GiB", between("1MiB", "1024TiB", size))]
+ByteRate = Annotated[int, Word("rate", "64KiB/s", between("1kB/s", "1GB/s", byte_rate))]
 Free = Annotated[FreeSpace, Word("size or percent", "5%", free_space)]
 PlainName = Annotated[str, Word("name", "store-0412", plain_name)]
 LabelText = Annotated[str, Word("text", "emea", label_text)]
 HostPort = Annotated[Address, Word("host:port", "127.0.0.1:9999", address)]
 HttpUrl = Annotated[str, Word("URL", "https://metrics.example/api/v1/write", http_url)]
+ProxyUrl = Annotated[str, Word("URL", "http://proxy.example:3128", proxy_url)]
 TopicName = Annotated[str, Word("topic name", "edgevitals.telemetry", topic_name)]
 Pattern = Annotated[str, Word("regular expression", "pos\\..*", pattern)]
 FilePath = Annotated[Path, Word("path", "/run/secrets/token", file_path)]

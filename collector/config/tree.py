@@ -12,11 +12,13 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from collector.config.headers import header_name, header_value
 from collector.config.kafka_properties import property_name, property_value
 from collector.config.reader import Entries, Switch
 from collector.config.scalars import (
     GIB,
     Address,
+    ByteRate,
     FilePath,
     Free,
     FreeSpace,
@@ -29,6 +31,7 @@ from collector.config.scalars import (
     Pattern,
     PlainName,
     Port,
+    ProxyUrl,
     Rounds,
     Size,
     TopicName,
@@ -79,8 +82,8 @@ class TiersConfig(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
-class JmxTlsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How a JMX server is trusted, and how it may trust us. Files are PEM, read on change."""
+class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How the far side is trusted, and how it may trust us. Files are PEM, read on change."""
 
     ca_file: Annotated[
         FilePath | None,
@@ -91,12 +94,19 @@ class JmxTlsConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     cert_file: Annotated[
         FilePath | None,
-        Meta(description="Our certificate with its chain, where the JVM asks for one."),
+        Meta(description="Our certificate with its chain, where the server asks for one."),
     ] = None
     key_file: Annotated[
         FilePath | None,
         Meta(description="The key of cert_file, not encrypted; in cert_file if left out."),
     ] = None
+    server_name: Annotated[
+        HostName | None,
+        Meta(description="The name that the certificate has; the host of the address if left out."),
+    ] = None
+
+
+class JmxTlsConfig(TlsConfig, frozen=True, kw_only=True):
     verify_hostname: Annotated[
         YesNo,
         Meta(
@@ -105,10 +115,6 @@ class JmxTlsConfig(msgspec.Struct, frozen=True, kw_only=True):
             "signs nothing else."
         ),
     ] = True
-    server_name: Annotated[
-        HostName | None,
-        Meta(description="The name that the certificate has; the host of the address if left out."),
-    ] = None
 
 
 class JmxConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,6 +234,16 @@ class TopicConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
 
 
+class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP proxy on the way to a sink. Proxies of the environment are never used."""
+
+    url: Annotated[ProxyUrl, Meta(description="The proxy; https travels through it unread.")]
+    username: Annotated[UserName | None, Meta(description="Who we are to the proxy.")] = None
+    password_file: Annotated[
+        FilePath | None, Meta(description="File with that user's password, read on change.")
+    ] = None
+
+
 class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A receiver of Prometheus remote write."""
 
@@ -244,6 +260,31 @@ class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     ]
     token_file: Annotated[
         FilePath | None, Meta(description="File with a bearer token, read again when it changes.")
+    ] = None
+    username: Annotated[
+        UserName | None, Meta(description="Who we are to the receiver, by basic authentication.")
+    ] = None
+    password_file: Annotated[
+        FilePath | None,
+        Meta(description="File with that user's password, read again when it changes."),
+    ] = None
+    headers: Annotated[
+        dict[str, str | Path],
+        Entries(header_name, header_value),
+        Meta(
+            description="More headers of each request, like X-Scope-OrgID. One that is secret is "
+            "written as <header>_file with the path of a file that holds it."
+        ),
+    ] = {}
+    tls: Annotated[
+        TlsConfig | None, Meta(description="Certificates of https; the system's if left out.")
+    ] = None
+    proxy: Annotated[
+        ProxyConfig | None, Meta(description="An HTTP proxy on the way; none if left out.")
+    ] = None
+    rate_limit: Annotated[
+        ByteRate | None,
+        Meta(description="Bytes that may leave for this sink in a second, on average."),
     ] = None
     rounds_per_request: Annotated[
         Rounds | None, Meta(description="Rounds that one request holds; the preset's if left out.")

@@ -20,6 +20,7 @@ from collector.columns import Row
 from collector.errors import Rejected, Retry
 from collector.mark import Withheld
 from collector.pump import MOST_CELLS, Batch
+from collector.sinks.access import Access
 from collector.sinks.body import metadata_request, write_request
 from collector.sinks.labels import EncodedLabels, LabelCache
 from collector.sinks.metadata import Announcements
@@ -41,17 +42,16 @@ FEWEST_CELLS = 100
 class RemoteWrite:
     """Sends batches to one receiver, one request at a time. Belongs to one thread.
 
-    `token` is asked before each request. `on_request` is told of each request that ended.
+    `access` is the way in. `on_request` is told of each request that ended.
     """
 
     def __init__(
         self,
         name: str,
         url: str,
-        token: Callable[[], str] | None = None,
+        access: Access | None = None,
         on_request: Callable[[Exchange], None] | None = None,
         *,
-        ca_file: str | None = None,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self.name = name
@@ -60,8 +60,7 @@ class RemoteWrite:
         self._post = Post(
             url,
             HEADERS,
-            token,
-            ca_file=ca_file,
+            access,
             on_exchange=self._count,
             deadline_s=deadline_s,
         )

@@ -19,7 +19,7 @@ Remote write 1.0: https://prometheus.io/docs/specs/prw/remote_write_spec/#retrie
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -36,12 +36,15 @@ SHOWN_BYTES = 1 << 10
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 1.0, 900.0
 
 _HOLDS = {
-    401: "the receiver does not accept our credentials: look at token_file of this sink",
-    403: "the token may not write here: give it the right to, or look at token_file of this sink",
+    401: "the receiver does not accept our credentials: look at token_file, or username and "
+    "password_file, of this sink",
+    403: "we may not write here: give our token or user the right to, or look at token_file, or "
+    "username and password_file, of this sink",
     404: "nothing takes remote write at this address: look at url of this sink, and start "
     "Prometheus with --web.enable-remote-write-receiver",
     405: "this address is no remote write endpoint: look at the path in url of this sink",
-    407: "a proxy on the way wants credentials of its own",
+    407: "a proxy on the way does not accept our credentials: look at username and password_file "
+    "below proxy of this sink",
     415: "the receiver does not take remote write 1.0 with snappy: look at url and protocol of "
     "this sink",
 }
@@ -62,21 +65,32 @@ class TooLarge(DeliveryError):  # noqa: N818
 class Reply(NamedTuple):
     """`headers` has lower-case or case-insensitive names; `body` is at most MAX_BODY_BYTES.
 
-    `is_whole` is False when the body was longer, or broke off.
+    `is_whole` is False when the body was longer, or broke off. `renewed` says whether the
+    credentials that were sent are others by now.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     is_whole: bool = True
+    renewed: Callable[[], bool] | None = None
 
 
 def judge(reply: Reply, now: float) -> None:
     """Return when the receiver has the data; else raise.
 
     `now` is Unix time, for a Retry-After that is a date. Raises Retry (Ambiguous is one),
-    Rejected, TooLarge.
+    Rejected, TooLarge. A hold ends early when the credentials are others.
     """
+    try:
+        _judge(reply, now)
+    except Retry as why:
+        if why.hold:
+            why.renewed = reply.renewed
+        raise
+
+
+def _judge(reply: Reply, now: float) -> None:
     status = reply.status
     says = f"the receiver answered {_title(status)}{_quoted(reply.body)}"
     if 200 <= status < 300:

@@ -18,6 +18,7 @@ from collector.errors import Rejected, Retry
 from collector.frame import Frame, Instant, Lineage
 from collector.pump import Batch
 from collector.series import Family, Kind, Series
+from collector.sinks.access import Access
 from collector.sinks.remote_write import RemoteWrite
 from collector.sinks.reply import Ambiguous
 from tests.lab.conversation import Conversation, Exchange
@@ -46,7 +47,7 @@ def strict(tmp_path: Path) -> Iterator[Prometheus]:
 
 @contextmanager
 def sink_to(url: str, token=None) -> Iterator[RemoteWrite]:
-    with closing(RemoteWrite("centre", url, token)) as sink:
+    with closing(RemoteWrite("centre", url, Access(token=token))) as sink:
         yield sink
 
 

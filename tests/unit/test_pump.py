@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import pump
-from collector.errors import CollectorError, DiskError, FormatError, Rejected, Retry, Rewind
+from collector.errors import CollectorError, DiskError, FormatError, Paced, Rejected, Retry, Rewind
 from collector.mark import Gap, GapReason, Withheld
 from collector.pump import Backoff, Batch, Part, PartlyRejected, Pump, most_rounds
 from tests.unit.examples import line_frame, small_dictionary
@@ -334,3 +334,30 @@ def test_a_far_side_can_look_after_itself_while_there_is_nothing_to_send():
     Pump("topic", run.log, sink, run.shelf, run.tally).run(run.stop)
     assert sink.seen == [1, 2, 3, 1, 2, 3]
     assert run.log.committed == 3
+
+
+def test_f31_a_hold_ends_when_what_it_waits_for_has_changed():
+    answers = iter([False, True])
+    hold = Retry("no", hold=True)
+    hold.renewed = lambda: next(answers)
+    stop = Event()
+    log = _ListLog(1, stop)
+    Pump("p", log, _ScriptedSink(hold), _Shelf(), _Tally()).run(stop)
+    assert log.waits == [pump.LOOK_AGAIN_S, pump.LOOK_AGAIN_S]
+    assert log.committed == 1
+
+
+def test_a_hold_that_nobody_ends_is_as_long_as_ever():
+    hold = Retry("no", hold=True)
+    hold.renewed = lambda: False
+    stop = Event()
+    log = _ListLog(1, stop)
+    Pump("p", log, _ScriptedSink(hold), _Shelf(), _Tally()).run(stop)
+    assert sum(log.waits) == pump.FIRST_HOLD_S
+
+
+def test_a_limit_of_our_own_is_waited_for_and_is_no_failed_try():
+    backoff = Backoff()
+    for _ in range(10):
+        assert backoff.after(Paced("later", after=0.25)) == 0.25
+    assert backoff.after(Retry("no")) <= pump.FIRST_WAIT_S

@@ -203,3 +203,49 @@ def test_bounds_are_told_as_people_write_them():
     assert told(scalars.whole_number(1, 120), "0") == "0 is out of bounds: write 1 to 120"
     assert "write one from 1 to 120" in told(scalars.whole_number(1, 120), "six")
     assert "write one from 1 to 120" in told(scalars.whole_number(1, 120), "1" * 5000)
+
+
+@pytest.mark.parametrize(
+    "text,bytes_a_second", [("64KiB/s", 65_536), ("1MB/s", 1_000_000), ("1.5kB/s", 1500)]
+)
+def test_rates(text, bytes_a_second):
+    assert scalars.byte_rate(text) == bytes_a_second
+
+
+@pytest.mark.parametrize(
+    "text,instead",
+    [
+        ("64KiB", "is not a rate: write 64KiB/s"),
+        ("64KiB/sec", "is not a rate: write 64KiB/s"),
+        ("64kbit/s", "is in bits: write bytes a second, 8kB/s"),
+        ("1Mbps", "is in bits: write bytes a second, 125kB/s"),
+        ("fast", "is not a rate: write bytes a second: 64KiB/s, 1MB/s"),
+        ("64k/s", "is not a rate: write bytes a second: 64KiB/s, 1MB/s"),
+    ],
+)
+def test_a_wrong_rate_is_told_the_right_one(text, instead):
+    assert told(scalars.byte_rate, text) == f'"{text}" {instead}'
+
+
+@pytest.mark.parametrize("text", ["http://p:3128", "http://[::1]:8080/", "http://p"])
+def test_proxies(text):
+    assert scalars.proxy_url(text) == text
+
+
+@pytest.mark.parametrize(
+    "text,instead",
+    [
+        ("p:3128", "is not a proxy: write http://host:port"),
+        ("http://p:3128/path", "is not a proxy: write http://host:port"),
+        ("http://p:0", "is not a proxy: write http://host:port"),
+        ("http://[::1", "is not a proxy: write http://host:port"),
+        ("https://p:3128", "proxies are spoken to in plain HTTP: write http://"),
+        ("socks5://p:3128", "proxies are spoken to in plain HTTP: write http://"),
+    ],
+)
+def test_a_wrong_proxy_is_told_the_right_one(text, instead):
+    assert instead in told(scalars.proxy_url, text)
+
+
+def test_the_user_of_a_proxy_is_not_shown():
+    assert "hunter2" not in told(scalars.proxy_url, "http://me:hunter2@p:3128")

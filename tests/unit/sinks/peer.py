@@ -72,6 +72,28 @@ def drip(start: bytes) -> Action:
     return run
 
 
+def tunnel(to_port: int) -> Action:
+    """What a proxy does with CONNECT: say yes, then pass bytes on, wherever it was asked to."""
+
+    def run(connection: socket.socket, stop: Event) -> None:
+        with socket.create_connection((HOST, to_port)) as far:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = Thread(target=_pass_on, args=(far, connection), daemon=True)
+            back.start()
+            _pass_on(connection, far)
+            back.join()
+
+    return run
+
+
+def _pass_on(giver: socket.socket, taker: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := giver.recv(65_536):
+            taker.sendall(data)
+    with contextlib.suppress(OSError):
+        taker.shutdown(socket.SHUT_WR)
+
+
 def then_close(reply: bytes) -> Action:
     def run(connection: socket.socket, stop: Event) -> None:
         connection.sendall(reply)
@@ -89,15 +111,19 @@ class Peer:
     Bytes are sent and the connection is kept; an action gets the connection, which then ends.
     """
 
-    def __init__(self, *script: bytes | Action, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *script: bytes | Action, tls: ssl.SSLContext | None = None, host: str = HOST
+    ) -> None:
         self.port = free_port()
         scheme = "https" if tls else "http"
-        self.url = f"{scheme}://{HOST}:{self.port}/api/v1/write"
+        written = f"[{host}]" if ":" in host else host
+        self.url = f"{scheme}://{written}:{self.port}/api/v1/write"
         self.seen: list[Seen] = []
         self._script = list(script)
         self._tls = tls
         self._stop = Event()
-        self._listener = socket.create_server((HOST, self.port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, self.port), family=family)
         self._thread = Thread(target=self._serve, name="peer", daemon=True)
         self._connection: socket.socket | None = None
 
