@@ -20,8 +20,9 @@ from collector.errors import FormatError, SpoolError, TooNew
 from collector.frame import Body, Frame, decode
 from collector.mark import Position
 from collector.spool.cursor import load_position
+from collector.spool.identity import SPOOL_FORMAT
 from collector.spool.segment import SegmentReader, number_of
-from collector.spool.spool import SPOOL_FORMAT, TIERS
+from collector.spool.spool import TIERS
 
 
 class Trouble(StrEnum):

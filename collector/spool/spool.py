@@ -20,8 +20,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-import msgspec
-
 from collector.dictionary import Stream
 from collector.errors import DiskError, SpoolError
 from collector.frame import Frame
@@ -29,12 +27,12 @@ from collector.mark import Mark
 from collector.pump import Appetite
 from collector.spool.chain import SEGMENT_BYTES, Chain
 from collector.spool.cursor import Cursor, Notices, load_position
+from collector.spool.identity import SPOOL_FORMAT, Identity, identify, write_identity
 from collector.spool.rejected import Rejected
 from collector.spool.segment import sync_folder
 from collector.spool.unstamped import MAX_BYTES as MAX_UNSTAMPED_BYTES
 from collector.spool.unstamped import Unstamped
 
-SPOOL_FORMAT = 1
 TIERS = ("vital", "standard", "detail")
 """Highest first: what is dropped last. A tier's place is its partition in the topic."""
 
@@ -74,15 +72,6 @@ class Last(NamedTuple):
     monotonic_ms: int = 0
 
 
-class _Format(msgspec.Struct):
-    format: int
-
-
-class _Identity(_Format):
-    site: str
-    node: str
-
-
 class Spool:
     """An open spool. Only the round room appends; each reader has its own cursor."""
 
@@ -106,7 +95,7 @@ class Spool:
                 "make the folder writable for this user, or set spool.path",
             ) from error
         try:
-            self.site, self.node = _identify(path / "identity.json", site, node)
+            self.site, self.node = identify(path, TIERS, site, node)
             self._chains = {
                 tier: Chain(
                     path / tier,
@@ -117,7 +106,7 @@ class Spool:
                 )
                 for tier in TIERS
             }
-            self._identity = _Identity(SPOOL_FORMAT, self.site, self.node)
+            self._identity = Identity(SPOOL_FORMAT, self.site, self.node)
             self.rejected = Rejected(path / "rejected")
             self._unstamped: dict[str, Unstamped] = {}
             for tier, chain in self._chains.items():
@@ -243,7 +232,7 @@ class Spool:
             self._lock = _lock(self.path / "lock")
             os.close(held)
         if not (self.path / "identity.json").exists():
-            _write_identity(self.path / "identity.json", self._identity)
+            write_identity(self.path / "identity.json", self._identity)
         for folder in ("positions", "rejected", *TIERS):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
         sync_folder(self.path)
@@ -297,45 +286,6 @@ def _lock(file: Path) -> int:
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return fd
-
-
-def _identify(file: Path, site: str, node: str | None) -> tuple[str, str]:
-    """Hold the spool against who asks for it; write the identity at the first start."""
-    try:
-        text = file.read_bytes()
-    except FileNotFoundError:
-        identity = _Identity(SPOOL_FORMAT, site, node or os.uname().nodename)
-        _write_identity(file, identity)
-        return identity.site, identity.node
-    try:
-        written = msgspec.json.decode(text, type=_Format).format
-        if written > SPOOL_FORMAT:
-            raise SpoolError(
-                f"{file.parent} has format {written}, this version knows {SPOOL_FORMAT}",
-                "start the newer version again, or name another spool.path",
-            )
-        identity = msgspec.json.decode(text, type=_Identity)
-    except msgspec.DecodeError as error:
-        raise SpoolError(
-            f"{file} is damaged: {error}",
-            f'write it anew: {{"format": {SPOOL_FORMAT}, "site": "...", "node": "..."}}',
-        ) from error
-    for what, kept, asked in (("site", identity.site, site), ("node", identity.node, node)):
-        if asked is not None and asked != kept:
-            raise SpoolError(
-                f"{file.parent} belongs to {what} {kept}, the config says {asked}",
-                f"set {what} back, or give {asked} a spool.path of its own",
-            )
-    return identity.site, identity.node
-
-
-def _write_identity(file: Path, identity: _Identity) -> None:
-    new = file.with_suffix(".new")
-    with new.open("wb") as out:
-        out.write(msgspec.json.encode(identity) + b"\n")
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(file)
 
 
 def _last_of_frame(frame: Frame, unreadable: int) -> Last:

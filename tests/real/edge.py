@@ -15,6 +15,7 @@ from typing import Any, Self
 from collector.dictionary import Dictionary, Stream
 from collector.frame import Frame, decode
 from collector.spool.segment import SegmentReader
+from tests.lab.disk import SmallDisk
 from tests.lab.kafka import Kafka
 from tests.lab.ports import free_port
 from tests.lab.process import Process
@@ -55,14 +56,19 @@ class Edge:
     """One site. It keeps its spool over `kill`, `stop` and `start`.
 
     `settings` are keys of the configuration; a round a second, of the host if nothing is said.
-    `variables` are the process's environment, besides ours.
+    `variables` are the process's environment, besides ours. With a `disk` the spool is on it.
     """
 
     def __init__(
-        self, folder: Path, variables: Mapping[str, str] | None = None, **settings: Any
+        self,
+        folder: Path,
+        variables: Mapping[str, str] | None = None,
+        disk: SmallDisk | None = None,
+        **settings: Any,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.spool = folder / "spool"
+        self.spool = (disk.seen if disk else folder) / "spool"
+        path = disk.place / "spool" if disk else self.spool
         self.file = folder / "edgevitals.yaml"
         self.settings = {
             "site": SITE,
@@ -70,13 +76,14 @@ class Edge:
             "preset": "lan",
             "interval": "1s",
             "sources": {"host": True},
-            "spool": {"path": str(self.spool), "max_size": "64MiB", "min_free": "1MiB"},
+            "spool": {"path": str(path), "max_size": "64MiB", "min_free": "1MiB"},
             "status": {"listen": f"{HOST}:{free_port()}"},
             **settings,
         }
         self.file.write_text(json.dumps(self.settings))  # which is YAML too
         self.url = f"http://{self.settings['status']['listen']}"
-        command: list[str | Path] = [PROGRAM, "run", "-c", self.file]
+        within = disk.within if disk else []
+        command: list[str | Path] = [*within, PROGRAM, "run", "-c", self.file]
         self.process = Process(
             "collector", command, folder / "collector.log", {**environment(), **(variables or {})}
         )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from collector.errors import SpoolError
-from collector.spool.spool import SPOOL_FORMAT
-from tests.unit.spool.site import SmallDisk, drain
+from collector.errors import DiskError, SpoolError
+from collector.spool.identity import SPOOL_FORMAT
+from tests.unit.spool.site import SmallDisk, drain, flip
 from tests.unit.spool.spools import Writer, open_spool, reader
 
 
@@ -83,6 +86,48 @@ def test_a_damaged_identity_is_a_sentence_that_says_how_to_write_it_anew(tmp_pat
     assert '{"format": 1, "site": "...", "node": "..."}' in caught.value.hint
 
 
+@pytest.mark.parametrize("node", ["node-1", None])
+def test_f13_a_flipped_byte_of_the_identity_never_gives_the_spool_to_another(tmp_path, node):
+    """Its segments know whose they are, and have a checksum."""
+    with open_spool(tmp_path) as spool:
+        Writer(spool).append(3)
+    file = tmp_path / "identity.json"
+    whole = file.read_bytes()
+    format_at = whole.index(b"1,")
+    for at in range(len(whole)):
+        flip(file, at, 1 << at % 7)
+        if at == format_at:  # it may be a newer one's: not ours to touch
+            with suppress(SpoolError), open_spool(tmp_path, node=node) as spool:
+                assert spool.node == "node-1"
+            file.write_bytes(whole)
+            continue
+        with open_spool(tmp_path, node=node) as spool:
+            assert (spool.site, spool.node) == ("store-0412", "node-1")
+        assert file.read_bytes().strip() == whole.strip()
+    file.unlink()
+    with open_spool(tmp_path, node=node) as spool:
+        assert spool.node == "node-1", "gone altogether: as well"
+
+
+def test_f11_a_read_only_disk_is_opened_all_the_same(tmp_path, monkeypatch):
+    with open_spool(tmp_path) as spool:
+        Writer(spool).append(3)
+    real = os.open
+
+    def refuse(path, flags, *mode, **more):
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(path, flags, *mode, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with open_spool(tmp_path) as spool:
+        with pytest.raises(SpoolError, match="in use"):
+            open_spool(tmp_path)
+        with pytest.raises(DiskError, match="Read-only"):
+            Writer(spool).append(1)
+        assert drain(reader(spool)[0]) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("name", ["identity.json", "standard", "rejected", "positions", "lock"])
 def test_a_spool_that_cannot_be_used_is_a_sentence_and_gives_the_lock_back(tmp_path, name):
     path = tmp_path / "spool"
@@ -107,6 +152,37 @@ def test_a_path_below_a_file_is_a_sentence(tmp_path):
     with pytest.raises(SpoolError, match="can't be used: Not a directory") as caught:
         open_spool(tmp_path / "file" / "spool")
     assert "set spool.path" in caught.value.hint
+
+
+def test_f14_a_spool_that_is_removed_while_it_is_open_is_made_anew(tmp_path):
+    path = tmp_path / "spool"
+    with open_spool(path) as spool:
+        writer = Writer(spool)
+        writer.append(3)
+        cursor, told = reader(spool)
+        assert drain(cursor) == [1, 2, 3]
+        shutil.rmtree(path)
+        writer.append(2)
+        with pytest.raises(SpoolError, match=f"in use by process {os.getpid()}"):
+            open_spool(path)
+        assert drain(cursor) == [4, 5]
+        assert (told.gaps, told.errors) == ([], [])
+        cursor.close()
+    with open_spool(path, node=None) as spool:
+        assert spool.node == "node-1"
+        last = spool.last("standard")
+        assert last is not None
+        assert (last.line, last.seq) == (writer.lineage.line, 5), "one line, and no seq twice"
+
+
+def test_f14_a_spool_that_another_took_meanwhile_is_left_to_it(tmp_path):
+    path = tmp_path / "spool"
+    with open_spool(path) as spool:
+        writer = Writer(spool)
+        writer.append(3)
+        path.rename(tmp_path / "elsewhere")
+        with open_spool(path, node="node-2"), pytest.raises(SpoolError, match="in use"):
+            writer.append(1)
 
 
 _HOLD = """
