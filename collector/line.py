@@ -63,7 +63,7 @@ def pumps(
         appetite = _appetite(config, config.rounds_per_request(sink))
         reader = _topic_reader if through else _spool_reader
         log_ = reader(config, spool, sink, appetite, report)
-        destination = _sink(sink)
+        destination = destination_of(sink)
         report.watch = traces.watch(report.name, report.to)
         pump = Pump(report.name, log_, destination, spool.rejected, report)
         yield Part(pump, log_, report, destination)
@@ -127,7 +127,7 @@ def _appetite(config: Config, least: int) -> Appetite:
     return Appetite(least, least * config.interval_of(TIER) * 1.5)
 
 
-def _sink(sink: SinkConfig) -> RemoteWrite:
+def destination_of(sink: SinkConfig) -> RemoteWrite:
     from collector.sinks.access import access  # noqa: PLC0415 - no sink, no HTTP
     from collector.sinks.remote_write import RemoteWrite  # noqa: PLC0415
 

@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -26,7 +27,7 @@ from collector.errors import CollectorError, ConfigError
 
 OK, PROBLEM, USAGE, CANNOT_TELL, BUG = 0, 1, 2, 3, 70
 
-VERBS = ("run", "check", "scrape", "status", "jmx", "spool")
+VERBS = ("run", "check", "scrape", "status", "export", "import", "jmx", "spool")
 """In the order that a person meets them."""
 
 Example = tuple[str, str]
@@ -71,7 +72,8 @@ class Program(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        command: click.Command = getattr(import_module(f"collector.cli.{name}"), name)
+        word = f"{name}_" if iskeyword(name) else name
+        command: click.Command = getattr(import_module(f"collector.cli.{word}"), word)
         return command
 
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

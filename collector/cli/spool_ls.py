@@ -6,23 +6,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from collector.cli.words import harmless, seqs, size, table, utc
-from collector.frame import Frame
 from collector.mark import Gap, Position
 from collector.spool.reading import SpoolFiles, frames, size_of
-
-
-class Stretch(NamedTuple):
-    """Rounds of one line that follow each other without a hole."""
-
-    line: int
-    first_seq: int
-    last_seq: int
-    first_ms: int | None
-    last_ms: int | None
-
-    @property
-    def rounds(self) -> int:
-        return self.last_seq - self.first_seq + 1
+from collector.spool.tally import Stretch, extend
 
 
 class Segment(NamedTuple):
@@ -61,8 +47,8 @@ def tiers(files: SpoolFiles) -> Iterator[Tier]:
             mine: list[Stretch] = []
             try:
                 for placed in frames(path, known):
-                    _extend(mine, placed.frame)
-                    _extend(stretches, placed.frame)
+                    extend(mine, placed.frame)
+                    extend(stretches, placed.frame)
                     for name, position in positions.items():
                         if position is None or (number, placed.at) >= position[:2]:
                             if not backlog[name]:
@@ -83,16 +69,6 @@ def gaps_of(position: Position | None, stream: int) -> list[Gap]:
     """The open gaps of a stream that a position file knows."""
     known = position.marks.of.get(stream, ()) if position else ()
     return [gap for mark in known for gap in mark.gaps]
-
-
-def _extend(stretches: list[Stretch], frame: Frame) -> None:
-    line, last_ms = frame.lineage.line, frame.at[-1].wall_ms
-    before = stretches[-1] if stretches else None
-    if before and before.line == line and before.last_seq + 1 == frame.first_seq:
-        stretches[-1] = before._replace(last_seq=frame.last_seq, last_ms=last_ms)
-    else:
-        first_ms = frame.at[0].wall_ms
-        stretches.append(Stretch(line, frame.first_seq, frame.last_seq, first_ms, last_ms))
 
 
 def page(files: SpoolFiles, found: list[Tier], *, with_segments: bool) -> Iterator[str]:
@@ -164,12 +140,12 @@ def as_tree(files: SpoolFiles, found: list[Tier]) -> dict[str, Any]:
             {
                 "tier": tier.name,
                 "rounds": sum(one.rounds for one in tier.stretches),
-                "stretches": [_stretch(one) for one in tier.stretches],
+                "stretches": [stretch_tree(one) for one in tier.stretches],
                 "segments": [
                     {
                         "number": one.number,
                         "bytes": one.bytes,
-                        "stretches": [_stretch(it) for it in one.stretches],
+                        "stretches": [stretch_tree(it) for it in one.stretches],
                     }
                     for one in tier.segments
                 ],
@@ -201,5 +177,6 @@ def gap_tree(gap: Gap) -> dict[str, Any]:
     }
 
 
-def _stretch(one: Stretch) -> dict[str, Any]:
+def stretch_tree(one: Stretch) -> dict[str, Any]:
+    """A stretch for a script."""
     return {**one._asdict(), "line": f"{one.line:016x}", "rounds": one.rounds}

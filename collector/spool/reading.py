@@ -46,7 +46,7 @@ class Piece(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A frame, where it stands, and its dictionary if the file has one before it."""
+    """A frame, where it stands, and its dictionary if one was read before it."""
 
     path: Path
     at: int
@@ -93,18 +93,15 @@ def _piece(at: int, end: int, payload: bytes, known: dict[int, Dictionary]) -> P
 
 
 def frames(path: Path, known: dict[int, Dictionary] | None = None) -> Iterator[Placed]:
-    """The frames of a file that can be read, with what the file itself has of dictionaries.
+    """The frames of a file that can be read.
 
-    `known` saves reading the same dictionary again in each file.
+    `known` are dictionaries of files read before, and is added to: equal ids are equal content, so
+    that a damaged copy does no harm where another was read.
     """
     known = {} if known is None else known
-    here: set[int] = set()
     for at, end, body, _, _ in pieces(path, known):
-        if isinstance(body, Dictionary):
-            here.add(body.id)
-        elif isinstance(body, Frame):
-            dictionary = known[body.dictionary_id] if body.dictionary_id in here else None
-            yield Placed(path, at, end, body, dictionary)
+        if isinstance(body, Frame):
+            yield Placed(path, at, end, body, known.get(body.dictionary_id))
 
 
 class SpoolFiles:
