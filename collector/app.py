@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from collector import clock, tracing
+from collector import clock, forwarder, tracing
 from collector.admin.client import Admin
 from collector.config import Config
 from collector.credentials import kafka_properties
 from collector.dictionary import Stream
-from collector.line import TIER, Part, newest_in_topic, pumps
+from collector.line import TIER, Part, newest_in_topic
+from collector.line import pumps as site_pumps
 from collector.recorder import Epochs, Recorder
 from collector.report import PumpView, Report, target_status
 from collector.rooms import House
@@ -82,12 +83,19 @@ def run(config: Config, stop: Event) -> None:
         report.rounds = rounds
 
         house = House()
-        line = list(pumps(config, spool, admin, telemetry, traces))
-        report.pumps = [PumpView(part.report, part.log.mark) for part in line]
-        report.sinks = {part.sink.name: part.sink.stats for part in line if part.sink}
+        ways = forwarder.pumps if config.is_forwarder else site_pumps
+        line = list(ways(config, spool, admin, telemetry, traces))
+        report.pumps = [
+            PumpView(one.reports, one.log.mark if one.is_ours else None) for one in line
+        ]
+        report.sinks = {
+            sink.name: [lane.stats for one in line for lane in one.sinks if lane.name == sink.name]
+            for sink in config.sinks
+        }
         status = at_end.enter_context(opened(report, str(config.status.listen)))
         for part in line:
-            house.open(part.report.name, part.pump.run)
+            for number, room in enumerate(part.rooms):
+                house.open(f"{part.name} {number}" if number else part.name, room)
         house.open_again("status", status.run)
         log.info("site %s, node %s: epoch %016x", spool.site, spool.node, epochs.epoch)
         _live(house, rounds, line, report, stop)

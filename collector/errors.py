@@ -9,7 +9,8 @@
     |   |-- Rejected     set it aside, count it, go on with the next
     |   `-- Rewind       the far side has lost what it had: go back, send from there again
     |-- FormatError      are these bytes ours? no: set aside, counted, the line goes on
-    |   `-- TooNew       yes, but from a newer version: untouched, the stream waits
+    |   |-- TooNew       yes, but from a newer version: untouched, the stream waits
+    |   `-- WrongSite    yes, but in the topic of another site: refused, counted
     |-- SpoolError       may I use this spool? no: exit 1 with a sentence
     `-- DiskError        is the round on disk? no: it is held in memory, the next one is tried
 
@@ -105,6 +106,10 @@ class FormatError(CollectorError):
 
 class TooNew(FormatError):  # noqa: N818
     """A record that says it needs a newer reader than this one."""
+
+
+class WrongSite(FormatError):  # noqa: N818
+    """A record of a site in the topic of another one."""
 
 
 class SpoolError(CollectorError):

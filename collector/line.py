@@ -6,7 +6,7 @@ spool ==pump==> topic ==pump==> sinks
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from collector.admin.client import Admin
@@ -15,7 +15,8 @@ from collector.credentials import kafka_properties
 from collector.dictionary import Stream
 from collector.errors import Retry
 from collector.mark import Mark
-from collector.pump import Appetite, Log, Pump
+from collector.pump import Appetite, Destination, Log, Pump
+from collector.rooms import Room
 from collector.spool.spool import TIERS, Last, Spool
 from collector.telemetry import PumpReport, Telemetry
 from collector.tracing import Traces
@@ -33,7 +34,7 @@ _ASK_S = 3.0
 log = logging.getLogger(__name__)
 
 
-class ReadLog(Log, Protocol):
+class Opened(Protocol):
     """A log as the program opens it: beyond the pump's use it is asked, hurried and closed."""
 
     def mark(self, stream: int) -> Mark | None: ...
@@ -41,13 +42,39 @@ class ReadLog(Log, Protocol):
     def close(self) -> None: ...
 
 
-class Part(NamedTuple):
-    """A pump with its log, and the sink if that is where it delivers."""
+class ReadLog(Opened, Log, Protocol):
+    """What a pump reads."""
 
-    pump: Pump
-    log: ReadLog
-    report: PumpReport
-    sink: RemoteWrite | None = None
+
+class Part(NamedTuple):
+    """One way of the line: a log, and what empties it, one room and one report a pump.
+
+    `sinks` are there where it delivers to one. `is_ours`: it carries our own rounds.
+    """
+
+    rooms: Sequence[Room]
+    log: Opened
+    reports: Sequence[PumpReport]
+    sinks: Sequence[RemoteWrite] = ()
+    is_ours: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.reports[0].name
+
+
+def part(
+    log: ReadLog,
+    destination: Destination,
+    spool: Spool,
+    report: PumpReport,
+    traces: Traces,
+    sinks: Sequence[RemoteWrite] = (),
+) -> Part:
+    """A log with one pump."""
+    report.watch = traces.watch(report.name, report.to)
+    pump = Pump(report.name, log, destination, spool.rejected, report)
+    return Part([pump.run], log, [report], sinks)
 
 
 def pumps(
@@ -60,18 +87,16 @@ def pumps(
     for sink in config.sinks:
         source = f"topic {config.topic_name}" if through else "spool"
         report = PumpReport(f"forward-{sink.name}", source, sink.url, telemetry)
-        appetite = _appetite(config, config.rounds_per_request(sink))
-        reader = _topic_reader if through else _spool_reader
-        log_ = reader(config, spool, sink, appetite, report)
-        destination = destination_of(sink)
-        report.watch = traces.watch(report.name, report.to)
-        pump = Pump(report.name, log_, destination, spool.rejected, report)
-        yield Part(pump, log_, report, destination)
+        appetite = appetite_for(config, config.rounds_per_request(sink))
+        reader = _topic_reader if through else spool_reader
+        reads = reader(config, spool, sink, appetite, report)
+        (receiver,) = destinations_of(sink)
+        yield part(reads, receiver, spool, report, traces, [receiver])
 
 
 def newest_in_topic(config: Config, spool: Spool) -> Last | None:
     """Our stream's newest round in the topic: the spool may be new, or a copy from long ago."""
-    if config.topic is None or config.topic_name is None:
+    if config.topic_name is None or config.is_forwarder:
         return None
     from collector.topic.client import TopicPlace  # noqa: PLC0415 - librdkafka is large
     from collector.topic.tail import last_of  # noqa: PLC0415
@@ -97,14 +122,13 @@ def _topic_part(
     from collector.topic.writer import TopicWriter  # noqa: PLC0415
 
     report = PumpReport("publish", "spool", f"topic {config.topic_name}", telemetry)
-    cursor = spool.cursor(TIER, "topic", _appetite(config, config.frame_after), report)
+    cursor = spool.cursor(TIER, "topic", appetite_for(config, config.frame_after), report)
     writer = TopicWriter(
         TopicPlace(config.topic_name, TIERS.index(TIER)),
         kafka_properties(config),
         TopicCreation(admin, config.topic.max_size),
     )
-    report.watch = traces.watch(report.name, report.to)
-    return Part(Pump(report.name, cursor, writer, spool.rejected, report), cursor, report)
+    return part(cursor, writer, spool, report, traces)
 
 
 def _topic_reader(
@@ -117,18 +141,20 @@ def _topic_reader(
     return TopicReader(topic, kafka_properties(config), member, appetite, report)
 
 
-def _spool_reader(
+def spool_reader(
     _: Config, spool: Spool, sink: SinkConfig, appetite: Appetite, report: PumpReport
 ) -> ReadLog:
     return spool.cursor(TIER, f"sink-{sink.name}", appetite, report)
 
 
-def _appetite(config: Config, least: int) -> Appetite:
+def appetite_for(config: Config, least: int) -> Appetite:
     return Appetite(least, least * config.interval_of(TIER) * 1.5)
 
 
-def destination_of(sink: SinkConfig) -> RemoteWrite:
+def destinations_of(sink: SinkConfig, number: int = 1) -> list[RemoteWrite]:
+    """So many doors to one receiver, each with a connection of its own; they share its limits."""
     from collector.sinks.access import access  # noqa: PLC0415 - no sink, no HTTP
     from collector.sinks.remote_write import RemoteWrite  # noqa: PLC0415
 
-    return RemoteWrite(sink.name, sink.url, access(sink))
+    way_in = access(sink)
+    return [RemoteWrite(sink.name, sink.url, way_in) for _ in range(number)]

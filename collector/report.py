@@ -14,24 +14,31 @@ from collector.admin.client import Admin
 from collector.mark import Mark
 from collector.rounds import Rounds
 from collector.series import Series, SeriesTable
-from collector.sinks.stats import SinkStats
+from collector.sinks.stats import SinkStats, total
 from collector.spool.spool import Spool
 from collector.status.model import PumpStatus, SpoolStatus, Status, StreamStatus, TargetStatus
 from collector.target import Scraper, Target
-from collector.telemetry import Key, PumpReport, Telemetry
+from collector.telemetry import Key, PumpReport, Telemetry, joined
 
 
 class PumpView(NamedTuple):
-    """A pump's report, and how far its log has come with our own stream."""
+    """A pump's reports, one a lane, and how far its log has come with our own stream.
 
-    report: PumpReport
-    mark: Callable[[int], Mark | None]
+    Without `mark` it carries the streams of others: then only what is under way is known of it.
+    """
+
+    reports: Sequence[PumpReport]
+    mark: Callable[[int], Mark | None] | None
+
+    @property
+    def report(self) -> PumpReport:
+        return self.reports[0] if len(self.reports) == 1 else joined(self.reports)
 
 
 class Report:
     """Answers for the whole program. Read by the round room and by the status server.
 
-    `rounds`, `pumps` and `sinks` (by name) are set once they are there.
+    `rounds`, `pumps` and `sinks` (by name, one a lane) are set once they are there.
     """
 
     def __init__(
@@ -45,7 +52,7 @@ class Report:
     ) -> None:
         self.rounds: Rounds | None = None
         self.pumps: list[PumpView] = []
-        self.sinks: Mapping[str, SinkStats] = {}
+        self.sinks: Mapping[str, Sequence[SinkStats]] = {}
         self._spool = spool
         self._scraper = scraper
         self._table = table
@@ -78,7 +85,8 @@ class Report:
                 put("edgevitals_pump_oldest_timestamp_seconds", oldest_ms / 1000, pump=report.name)
             for state in catalog.PUMP_STATES:
                 put("edgevitals_pump_state", report.state == state, pump=report.name, state=state)
-        for name, sink in self.sinks.items():
+        for name, lanes in self.sinks.items():
+            sink = total(lanes)
             for code, requests in dict(sink.requests).items():
                 put("edgevitals_sink_requests_total", requests, sink=name, code=code)
             put("edgevitals_sink_sent_bytes_total", sink.bytes_sent, sink=name)
@@ -97,8 +105,8 @@ class Report:
         return values
 
     def caught_up(self) -> bool:
-        """Whether every pump has delivered the newest round."""
-        return all(self._backlog(view)[0] == 0 for view in self.pumps)
+        """Whether every pump of ours has delivered our newest round."""
+        return all(self._backlog(view)[0] == 0 for view in self.pumps if view.mark)
 
     def samples(self) -> Iterable[tuple[Series, float]]:
         latest = self.rounds.latest if self.rounds else None
@@ -165,6 +173,8 @@ class Report:
         The time is the newest delivered one's: what is owed is younger than that. None: not known
         yet, since the consumer group has not told us our marks.
         """
+        if view.mark is None:
+            return None, view.report.oldest_ms
         latest = self.rounds.latest if self.rounds else None
         if self.rounds is None or latest is None:
             return None, None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Literal, Protocol
 
 from collector import catalog
 from collector.dictionary import Stream
-from collector.errors import FormatError, Paced, Rejected, Retry, Rewind, TooNew
+from collector.errors import FormatError, Paced, Rejected, Retry, Rewind, TooNew, WrongSite
 from collector.mark import Gap, GapReason, Withheld
 from collector.pump import Batch
 
@@ -23,6 +23,7 @@ State = Literal["idle", "sending", "waiting", "holding"]
 OF_WHOM = frozenset({"site", "node"})
 """Labels of a number that is about another node than ours."""
 
+_WORSE: tuple[State, ...] = ("idle", "sending", "waiting", "holding")
 _LOG_EVERY_S = 60.0
 
 
@@ -113,6 +114,7 @@ class PumpReport:
     _quiet: Throttle = field(default_factory=Throttle)
     _refusals: Throttle = field(default_factory=Throttle)
     _old: Throttle = field(default_factory=Throttle)
+    _strange: Throttle = field(default_factory=Throttle)
 
     def idle(self) -> None:
         if self.state == "sending":
@@ -208,6 +210,13 @@ class PumpReport:
     def damaged(self, why: FormatError) -> None:
         log.error("%s passed over a record that is not ours: %s", self.name, why)
 
+    def passed_over(self, why: FormatError, where: str) -> None:
+        reason = "wrong_site" if isinstance(why, WrongSite) else "format"
+        self.telemetry.add("edgevitals_pump_refused_records_total", pump=self.name, reason=reason)
+        more = self._strange.passes()
+        if more is not None:
+            log.error("%s passed over a record (%s): %s%s", self.name, where, why, more)
+
     def unsaved(self, why: OSError) -> None:
         more = self._quiet.passes()
         if more is not None:
@@ -223,6 +232,22 @@ class PumpReport:
             self.state, self.last_error = "waiting", why
         elif self.state == "waiting" and self.last_error:
             self.state, self.last_error = "sending", None
+
+
+def joined(reports: Sequence[PumpReport]) -> PumpReport:
+    """How several pumps that do one thing are doing: what the worst of them says, and their sums.
+
+    They share a name, so what they count has added up already.
+    """
+    worst = max(reports, key=lambda one: (_WORSE.index(one.state), one.last_error is not None))
+    return replace(
+        worst,
+        retries=sum(one.retries for one in reports),
+        delivered_rounds=sum(one.delivered_rounds for one in reports),
+        rejected_rounds=sum(one.rejected_rounds for one in reports),
+        next_try_at=min((one.next_try_at for one in reports if one.next_try_at), default=None),
+        oldest_ms=min((one.oldest_ms for one in reports if one.oldest_ms), default=None),
+    )
 
 
 def _of(stream: Stream | None) -> str:

@@ -77,6 +77,15 @@ PUMPS = (
         "vital",
         "Rounds that the far side refused for good. They are set aside in the spool.",
     ),
+    Metric(
+        "edgevitals_pump_refused_records_total",
+        _COUNTER,
+        "",
+        ("pump", "reason"),
+        "vital",
+        "Records of the topic that were passed over: `format` (not ours, or damaged), `wrong_site` "
+        "(of a site that the topic's name is not of).",
+    ),
 )
 
 SINKS = (

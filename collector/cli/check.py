@@ -238,19 +238,26 @@ def summary(config: Config) -> list[str]:
     if sources.kafka:
         brokers = config.kafka["bootstrap.servers"]
         lines.append(f"reads    kafka {brokers}, job {sources.kafka.job}")
+    if config.is_forwarder:
+        whose = "of any site" if "{site}" in str(config.topic_name) else "with what sites put there"
+        lines.append(f"reads    topic {config.topic_name} {whose}, and puts nothing there")
     lines.append(f"keeps    {config.spool.path}, at most {size(config.spool.max_size)}")
-    if config.topic:
+    if config.topic and not config.is_forwarder:
         lines.append(
             f"topic    {config.topic_name}, at most {size(config.topic.max_size)}, "
             f"{config.frame_after} rounds a record"
         )
     lines += [
         f"sends    {sink.name}: {sink.url}, {config.rounds_per_request(sink)} rounds a request, "
-        f"takes back to {span(sink.out_of_order_time_window)}"
+        f"takes back to {span(sink.out_of_order_time_window)}{_lanes(config.lanes(sink))}"
         for sink in config.sinks
     ]
     lines.append(f"serves   http://{config.status.listen}/")
     return lines
+
+
+def _lanes(number: int) -> str:
+    return f", {number} lanes" if number > 1 else ""
 
 
 def _jvm(jvm: JmxConfig) -> str:

@@ -72,12 +72,12 @@ class Import:
         return PROBLEM if damaged or lost or not self._carried.tally.rounds else OK
 
     def _deliver(self, sink: SinkConfig) -> Outcome:
-        from collector.line import destination_of  # noqa: PLC0415
+        from collector.line import destinations_of  # noqa: PLC0415
 
         journals = _Journals(self._config, self._carried, sink.name)
         before = len(journals.done)
         total = self._carried.tally.rounds - before
-        with closing(destination_of(sink)) as destination:
+        with closing(destinations_of(sink)[0]) as destination:
             errand = Errand(
                 self._carried.batches(set(journals.done)),
                 destination,

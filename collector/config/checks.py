@@ -35,16 +35,14 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
     _jvms_can_be_entered(reader, problems)
     _sinks_can_be_entered(reader, problems)
     config = reader.built.get(())
-    if (
-        isinstance(config, Config)
-        and not problems.has_errors
-        and not (config.sources.jmx or _reads_more(config))
-    ):
+    if not isinstance(config, Config) or problems.has_errors:
+        return
+    if config.is_forwarder:
+        _forwarder_makes_no_topic(reader, problems)
+        return
+    _lanes_are_a_forwarders(config, reader, problems)
+    if not (config.sources.is_any or problems.has_errors):
         problems.warning(WHOLE_FILE, "nothing is read but the collector itself: add sources")
-
-
-def _reads_more(config: Config) -> bool:
-    return config.sources.host is not None or config.sources.kafka is not None
 
 
 def _place(reader: Reader, path: KeyPath) -> Place:
@@ -63,6 +61,30 @@ def _kafka_is_there(reader: Reader, problems: Problems) -> None:
                     'needs a connection: write "kafka: {bootstrap.servers: HOST:PORT}"',
                     path,
                 )
+
+
+def _forwarder_makes_no_topic(reader: Reader, problems: Problems) -> None:
+    for key in ("max_size", "frame_after"):
+        path = ("topic", key)
+        if path in reader.places:
+            problems.warning(
+                reader.places[path],
+                "has no effect without sources: then topics are only read. Leave it out, or add "
+                "sources",
+                path,
+            )
+
+
+def _lanes_are_a_forwarders(config: Config, reader: Reader, problems: Problems) -> None:
+    for index, sink in enumerate(config.sinks):
+        path = ("sinks", index, "lanes")
+        if sink.lanes not in {None, 1}:
+            problems.error(
+                reader.places[path],
+                "belongs to a forwarder (kafka, topic and sinks, and no sources): a site sends one "
+                "request after the other. Leave it out",
+                path,
+            )
 
 
 def _targets(reader: Reader) -> Iterator[_Target]:

@@ -27,6 +27,7 @@ from collector.config.scalars import (
     HttpUrl,
     Interval,
     LabelText,
+    Lanes,
     NameRules,
     Pattern,
     PlainName,
@@ -58,6 +59,8 @@ class Preset(NamedTuple):
     frame_after: int
     rounds_per_request: int
 
+
+LANES_OF_A_FORWARDER = 4
 
 PRESETS: dict[PresetName, Preset] = {
     "lan": Preset({"vital": 15.0, "standard": 15.0, "detail": 15.0}, 1, 1),
@@ -205,6 +208,10 @@ class SourcesConfig(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Read groups and topics of `kafka`: true, or keys below."),
     ] = None
 
+    @property
+    def is_any(self) -> bool:
+        return bool(self.jmx) or self.host is not None or self.kafka is not None
+
 
 class SpoolConfig(msgspec.Struct, frozen=True, kw_only=True):
     path: Annotated[FilePath, Meta(description="Folder on a local disk that keeps the rounds.")] = (
@@ -224,7 +231,11 @@ class SpoolConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 class TopicConfig(msgspec.Struct, frozen=True, kw_only=True):
     name: Annotated[
-        TopicName, Meta(description="The telemetry topic; {site} in it stands for the site.")
+        TopicName,
+        Meta(
+            description="The telemetry topic; {site} in it stands for the site, and in a forwarder "
+            "for any site."
+        ),
     ] = "edgevitals.telemetry"
     max_size: Annotated[
         Size, Meta(description="Bytes that the topic may take, over all its partitions.")
@@ -289,6 +300,13 @@ class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     rounds_per_request: Annotated[
         Rounds | None, Meta(description="Rounds that one request holds; the preset's if left out.")
     ] = None
+    lanes: Annotated[
+        Lanes | None,
+        Meta(
+            description="Requests under way at once, at most one a stream: 4 in a forwarder if "
+            "left out, 1 at a site."
+        ),
+    ] = None
 
 
 class StatusConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -351,6 +369,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return sink.rounds_per_request or PRESETS[self.preset].rounds_per_request
 
     @property
+    def is_forwarder(self) -> bool:
+        """Whether it only carries on what sites have put into the topic, and puts nothing there."""
+        return self.topic is not None and bool(self.sinks) and not self.sources.is_any
+
+    def lanes(self, sink: SinkConfig) -> int:
+        """Requests to this sink that may be under way at once."""
+        return sink.lanes or (LANES_OF_A_FORWARDER if self.is_forwarder else 1)
+
+    @property
     def topic_name(self) -> str | None:
-        """The telemetry topic's name, or None without one."""
-        return self.topic.name.replace("{site}", self.site) if self.topic else None
+        """The telemetry topic's name, or None without one; a forwarder's may hold {site}."""
+        if self.topic is None:
+            return None
+        name = self.topic.name
+        return name if self.is_forwarder else name.replace("{site}", self.site)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from collector.dictionary import Stream
@@ -23,3 +24,18 @@ class SinkStats:
     unsendable: Counter[str] = field(default_factory=Counter)
     last_success_s: float | None = None  # Unix time
     newest_ms: dict[Stream, int] = field(default_factory=dict)  # time of the newest round delivered
+
+
+def total(stats: Iterable[SinkStats]) -> SinkStats:
+    """The stats of one receiver that several sinks send to, as if they were one."""
+    whole = SinkStats()
+    for one in stats:
+        whole.requests += Counter(dict(one.requests))
+        whole.bytes_sent += one.bytes_sent
+        whole.samples_delivered += one.samples_delivered
+        whole.already_stored += one.already_stored
+        whole.unsendable += Counter(dict(one.unsendable))
+        times = (whole.last_success_s, one.last_success_s)
+        whole.last_success_s = max((time for time in times if time is not None), default=None)
+        whole.newest_ms |= dict(one.newest_ms)
+    return whole

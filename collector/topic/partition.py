@@ -11,10 +11,11 @@ import time
 from bisect import bisect, bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from collector.dictionary import Dictionary, Stream
-from collector.errors import FormatError, TooNew
+from collector.errors import FormatError, TooNew, WrongSite
 from collector.frame import Frame, decode, part
 from collector.mark import Gap, GapReason, Known, Mark, Marks, Withheld, mark_before, withhold
 from collector.pump import Appetite, Batch, most_rounds
@@ -22,6 +23,7 @@ from collector.topic.record import Labelled
 from collector.verdict import take
 
 MAX_ORPHANS = 1000
+MAX_REFUSED = 1000
 KEPT_DICTIONARIES = 2
 """Of a stream, and those that its frames in hand need: each may take some MiB, and a stream gets a
 new one with each new series."""
@@ -94,12 +96,16 @@ class PartitionState:
         committed: int,
         marks: Marks,
         clock: Callable[[], float] = time.monotonic,
+        belongs: Callable[[Stream], bool] = lambda _: True,
     ) -> None:
         self.partition = partition
         self._committed = committed  # records before it are delivered: only dictionaries count
         self._next = committed
         self._oldest_dictionary = marks.dictionary_offset  # until we know better
         self._clock = clock
+        self._belongs = belongs
+        self._refused: set[int] = set()  # dictionaries of streams that don't belong here
+        self.bytes = 0  # of the frames in hand
         self._lanes: dict[int, _Lane] = {
             stream: _Lane(known, clock()) for stream, known in marks.of.items()
         }
@@ -111,8 +117,14 @@ class PartitionState:
         self.missing: set[int] = set()  # dictionaries that frames need and nobody has seen
 
     def add(self, record: Record) -> None:
-        """Take in the next record. Raises FormatError for one that isn't ours."""
+        """Take in the next record. Raises FormatError for one that isn't ours.
+
+        Raises WrongSite for one of a stream that doesn't belong into this topic, by what its
+        headers say and by its dictionary, which can't lie.
+        """
         self._next = max(self._next, record.offset + 1)
+        if record.labels.stream and not self._belongs(record.labels.stream):
+            raise _wrong_site(record.labels.stream)
         try:
             body = decode(record.value, self._dictionaries)
         except TooNew:
@@ -120,7 +132,12 @@ class PartitionState:
                 self._hold(record.labels.stream, record.offset)
             raise
         if isinstance(body, Dictionary):
+            if not self._belongs(body.stream):
+                self._refuse(body.id)
+                raise _wrong_site(body.stream)
             self._learn(body, record.offset)
+        elif isinstance(body, Frame) and body.dictionary_id in self._refused:
+            raise _wrong_site(record.labels.stream)
         elif isinstance(body, Frame) and record.offset >= self._committed:
             dictionary = self._dictionaries.get(body.dictionary_id)
             if dictionary is None:
@@ -130,13 +147,16 @@ class PartitionState:
         elif not isinstance(body, Frame):
             raise FormatError(f"a record of kind {type(body).__name__} in the topic")
 
-    def batch(self, appetite: Appetite) -> Batch | None:
-        """The next batch of the stream that has waited longest, None when all have too little."""
+    def batch(self, appetite: Appetite, out: AbstractSet[int] = frozenset()) -> Batch | None:
+        """The next batch of the stream that has waited longest, None when all have too little.
+
+        A stream that has a batch out gets no other, nor do those of `out`.
+        """
         lanes = sorted(
             (
                 (lane.frames[0].offset, stream)
                 for stream, lane in self._lanes.items()
-                if lane.frames and stream not in self._undelivered
+                if lane.frames and stream not in self._undelivered and stream not in out
             ),
         )
         for _, stream in lanes:
@@ -144,6 +164,11 @@ class PartitionState:
             if batch is not None:
                 return batch
         return None
+
+    @property
+    def has_out(self) -> bool:
+        """Whether a batch is handed out and not delivered."""
+        return bool(self._undelivered)
 
     def delivered(self, end: TopicEnd, withheld: Sequence[Withheld] = ()) -> None:
         """A batch is at the far side, but for what was withheld."""
@@ -172,6 +197,13 @@ class PartitionState:
         """What is delivered of a stream, of the line that moved last."""
         known = self._delivered.get(stream)
         return known[-1] if known else None
+
+    def _refuse(self, dictionary: int) -> None:
+        if len(self._refused) >= MAX_REFUSED:
+            self._refused.clear()
+        self._refused.add(dictionary)
+        self._orphans.pop(dictionary, None)
+        self.missing.discard(dictionary)
 
     def _learn(self, dictionary: Dictionary, offset: int) -> None:
         known = self._dictionaries.setdefault(dictionary.id, dictionary)
@@ -213,6 +245,7 @@ class PartitionState:
         place = bisect(lane.frames, offset, key=lambda it: it.offset)
         lane.frames.insert(place, _InHand(offset, frame, dictionary))
         lane.rounds += len(frame.at)
+        self.bytes += len(frame.columns)
 
     def _hold(self, stream: Stream, offset: int) -> None:
         lane = self._lane(stream.key)
@@ -241,6 +274,7 @@ class PartitionState:
         while lane.frames and lane.frames[0].dictionary.id == dictionary.id and rounds < most:
             last, frame, _ = lane.frames.popleft()
             lane.rounds -= len(frame.at)
+            self.bytes -= len(frame.columns)
             taken = take(known, frame, self._reason())
             known = taken.known
             new = [part(frame, dictionary, *span) for span in taken.spans]
@@ -274,3 +308,12 @@ class PartitionState:
 
     def _reason(self) -> GapReason:
         return GapReason.DICTIONARY if self._orphans else GapReason.TOPIC_LOST
+
+
+def _wrong_site(stream: Stream | None) -> WrongSite:
+    whose = "/".join(stream) if stream else "another site"
+    return WrongSite(
+        f"a record of {whose} in the topic of another site",
+        "does a collector write to the wrong topic? Give it the right site, or its user no right "
+        "to write here",
+    )

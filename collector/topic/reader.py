@@ -8,7 +8,9 @@ sent again, never skipped.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from bisect import bisect
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from threading import Event
 from typing import NamedTuple, Protocol
 
@@ -25,8 +27,9 @@ from collector.dictionary import Stream
 from collector.errors import FormatError, TooNew
 from collector.mark import NOTHING, Gap, Mark, Marks, Withheld, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
-from collector.topic.client import Properties, consumer, failure, properties
-from collector.topic.partition import Met, PartitionState, Record, TopicEnd
+from collector.topic.client import Properties, TopicPlace, consumer, failure, properties
+from collector.topic.names import TopicNames
+from collector.topic.partition import Met, PartitionState, Record
 from collector.topic.record import read_headers
 
 _CALL_TIMEOUT_S = 5.0
@@ -35,6 +38,9 @@ _MOST_MESSAGES = 50
 # is dead is noticed by its session all the same.
 _POLL_INTERVAL_MS = 1_800_000
 _PAUSE_STEP_S = 0.5
+_MOST_BYTES = 16 << 20
+_LEAST_SHARE_BYTES = 64 << 10
+"""Of frames that are read and not yet given out: of all partitions, and of each at least."""
 
 
 class Notices(Protocol):
@@ -48,8 +54,8 @@ class Notices(Protocol):
         """A stream waits: its next record needs a newer version."""
         ...
 
-    def damaged(self, why: FormatError) -> None:
-        """A record is not ours, and is passed over."""
+    def passed_over(self, why: FormatError, where: str) -> None:
+        """A record is not ours, or not where it belongs (WrongSite)."""
         ...
 
     def away(self, why: str) -> None:
@@ -67,25 +73,39 @@ class Member(NamedTuple):
 class TopicReader:
     """Reads the partitions that the group gives us. One thread uses it, callbacks included.
 
-    Raises ConfigError at its making for properties that can't be.
+    A batch of each stream may be out at once: `next` gives them, `fetch` reads on meanwhile. `read`
+    and `wait` are for a pump alone, which has one.
+
+    `topic` may hold {site}, for any site (`names.py`). Raises ConfigError at its making for
+    properties that can't be.
     """
 
     def __init__(
         self, topic: str, kafka: Properties, member: Member, appetite: Appetite, notices: Notices
     ) -> None:
-        self._topic = topic
+        self._names = TopicNames(topic)
         self._appetite = appetite
         self._notices = notices
-        self._partitions: dict[int, PartitionState] = {}
-        self._starts: dict[int, int] = {}  # where reading began, by partition
-        self._searched: set[tuple[int, int]] = set()
-        self._paused = False
+        self._partitions: dict[TopicPlace, PartitionState] = {}
+        self._starts: dict[TopicPlace, int] = {}  # where reading began
+        self._searched: set[tuple[TopicPlace, int]] = set()
+        self._paused: set[TopicPlace] = set()
+        self._to_begin_again: set[TopicPlace] = set()
+        self._turn = TopicPlace("", 0)  # the partition that gave the last batch
         self._subscribed = False
         self._in_trouble = False  # and said so
-        self._handed_out: PartitionState | None = None
+        self._out: dict[int, PartitionState] = {}  # who gave the last batch of a stream
+        self._handed_out: PartitionState | None = None  # the last of all
+        self._before_release: Callable[[Callable[[Batch], bool]], None] = lambda _: None
         self._consumer = consumer(
             properties(
-                {"max.poll.interval.ms": _POLL_INTERVAL_MS, **kafka},
+                {
+                    "max.poll.interval.ms": _POLL_INTERVAL_MS,
+                    # Most topics have their data in one partition of three. By range, which
+                    # shares out each topic alone, they would all be one member's.
+                    "partition.assignment.strategy": "roundrobin",
+                    **kafka,
+                },
                 {
                     "group.id": member.group,
                     # Without it a killed collector's place stays taken until its session ends.
@@ -105,25 +125,52 @@ class TopicReader:
 
     def read(self, wait: float) -> Batch | None:
         """Return the next batch; None when there is too little for one after `wait` seconds."""
-        batch = self._next_batch()
-        if batch is not None:
-            return batch
+        batch = self.next()
+        if batch is None:
+            self.fetch(wait)
+            batch = self.next()
+        return batch
+
+    def fetch(self, wait: float) -> None:
+        """Read on for at most `wait` seconds. A partition that has its share in hand rests."""
         if not self._subscribed:
             self._subscribe()
-        self._resume()
+        self._pause(self._full())
         for message in self._consumer.consume(_MOST_MESSAGES, wait):
             self._take(message)
-        self._search_dictionaries()
-        return self._next_batch()
+        self._read_again()
+
+    def next(self, out: AbstractSet[int] = frozenset()) -> Batch | None:
+        """Return a batch of a stream that has none out. Partitions take turns."""
+        places = sorted(self._partitions)
+        first = bisect(places, self._turn)
+        for place in (*places[first:], *places[:first]):
+            state = self._partitions[place]
+            if self._is_to_be_read_again(place, state):
+                continue  # not before nothing of it is out
+            batch = state.batch(self._appetite, out)
+            while batch is not None and not batch.frames:
+                # Nothing but repeats: done with, and not worth a request.
+                self._tell(batch)
+                state.delivered(batch.end)
+                batch = state.batch(self._appetite, out)
+            if batch is not None:
+                self._turn = place
+                self._handed_out = self._out[batch.end.stream] = state
+                return batch
+        return None
+
+    def is_ours(self, batch: Batch) -> bool:
+        """Whether a batch that is out may still be sent: its partition was not taken from us."""
+        return self._out.get(batch.end.stream) in self._partitions.values()
 
     def commit(self, batch: Batch, withheld: Sequence[Withheld] = ()) -> None:
         """Remember at the broker that the batch is delivered; a lost commit only repeats."""
-        end: TopicEnd = batch.end
         self._tell(batch, withheld)
-        state = self._partitions.get(end.partition)
-        if state is None:
+        if not self.is_ours(batch):
             return  # taken from us meanwhile: the next owner sends it once more
-        state.delivered(end, withheld)
+        state = self._out[batch.end.stream]
+        state.delivered(batch.end, withheld)
         self._commit(state, wait=False)
 
     def wait(self, seconds: float, stop: Event) -> bool:
@@ -131,7 +178,7 @@ class TopicReader:
 
         A consumer that doesn't poll for max.poll.interval.ms loses its partitions.
         """
-        self._pause()
+        self._pause(set(self._partitions))
         until = time.monotonic() + seconds
         while not stop.is_set() and (left := until - time.monotonic()) > 0:
             for message in self._consumer.consume(1, min(_PAUSE_STEP_S, left)):
@@ -139,6 +186,10 @@ class TopicReader:
             if self._handed_out not in self._partitions.values():
                 return False
         return not stop.is_set()
+
+    def before_release(self, call: Callable[[Callable[[Batch], bool]], None]) -> None:
+        """Whom to call before partitions are given back, with what says which batches go."""
+        self._before_release = call
 
     def hurry(self) -> None:
         """Wait for full batches no longer: the program ends."""
@@ -159,26 +210,12 @@ class TopicReader:
 
     def _subscribe(self) -> None:
         self._consumer.subscribe(
-            [self._topic],
+            [self._names.subscription],
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_lost,
         )
         self._subscribed = True
-
-    def _next_batch(self) -> Batch | None:
-        for partition in sorted(self._partitions):
-            state = self._partitions[partition]
-            batch = state.batch(self._appetite)
-            while batch is not None and not batch.frames:
-                # Nothing but repeats: done with, and not worth a request.
-                self._tell(batch)
-                state.delivered(batch.end)
-                batch = state.batch(self._appetite)
-            if batch is not None:
-                self._handed_out = state
-                return batch
-        return None
 
     def _tell(self, batch: Batch, withheld: Sequence[Withheld] = ()) -> None:
         met: Met = batch.end.met
@@ -187,11 +224,11 @@ class TopicReader:
 
     def _take(self, message: Message) -> None:
         error = message.error()
-        partition = message.partition()
-        state = self._partitions.get(partition) if partition is not None else None
+        place = TopicPlace(message.topic() or "", message.partition() or 0)
+        state = self._partitions.get(place)
         if error is not None:
             if error.code() == KafkaError._AUTO_OFFSET_RESET and state:  # noqa: SLF001
-                self._begin_again(state)
+                self._to_begin_again.add(place)
             else:
                 self._on_error(error)
             return
@@ -207,54 +244,63 @@ class TopicReader:
         except TooNew as why:
             self._notices.held(why)
         except FormatError as why:
-            self._notices.damaged(why)
+            where = f"{place.topic}, partition {place.partition}, offset {offset}"
+            self._notices.passed_over(why, where)
 
-    def _begin_again(self, state: PartitionState) -> None:
-        """Our offset is gone: retention was faster, or the log came back shorter.
+    def _read_again(self) -> None:
+        """Read from their start partitions that need it, once nothing of them is out.
 
-        Reading from the log's start is right in both cases: marks tell what is new, and a hole
-        shows as a gap.
+        Those whose offset is gone: retention was faster, or the log came back shorter. Marks tell
+        what is new in both cases, and a hole shows as a gap. And those with a frame whose
+        dictionary nobody has seen: look back once for a copy, then forward. Copies are equal by
+        content, so the next one in the log serves as well.
         """
-        _, marks = state.commit_point()
-        self._partitions[state.partition] = PartitionState(state.partition, 0, marks)
-        self._read_from_start(state.partition)
+        for place, state in list(self._partitions.items()):
+            if state.has_out or not self._is_to_be_read_again(place, state):
+                continue
+            offset, marks = state.commit_point()
+            if place in self._to_begin_again:
+                self._to_begin_again.discard(place)
+                offset = 0
+            self._searched |= {(place, missing) for missing in state.missing}
+            self._partitions[place] = self._state(place, offset, marks)
+            self._read_from_start(place)
 
-    def _search_dictionaries(self) -> None:
-        """A frame without its dictionary: look back once for a copy, then forward.
+    def _is_to_be_read_again(self, place: TopicPlace, state: PartitionState) -> bool:
+        return place in self._to_begin_again or any(
+            (place, missing) not in self._searched for missing in state.missing
+        )
 
-        Copies are equal by content, so the next one in the log serves as well.
-        """
-        for partition, state in self._partitions.items():
-            for missing in list(state.missing):
-                if (partition, missing) in self._searched:
-                    continue
-                self._searched.add((partition, missing))
-                offset, marks = state.commit_point()
-                self._partitions[partition] = PartitionState(partition, offset, marks)
-                self._read_from_start(partition)
-                return
-
-    def _read_from_start(self, partition: int) -> None:
+    def _read_from_start(self, where: TopicPlace) -> None:
         """Read one partition again; the others go on where they are.
 
         Not by seek(): it refuses a partition that has stopped for want of its offset.
         """
-        self._starts[partition] = OFFSET_BEGINNING
-        places = self._consumer.position(self._assignment())
+        self._starts[where] = OFFSET_BEGINNING
+        places = self._consumer.position(_wanted(self._partitions))
         for place in places:
-            if place.partition == partition or place.offset < 0:  # nothing was read of it yet
-                place.offset = self._starts[place.partition]
+            at = TopicPlace(place.topic, place.partition)
+            if at == where or place.offset < 0:  # nothing was read of it yet
+                place.offset = self._starts[at]
         self._consumer.assign(places)
         if self._paused:
-            self._consumer.pause(self._assignment())
+            self._consumer.pause(_wanted(self._paused))
+
+    def _state(self, place: TopicPlace, offset: int, marks: Marks) -> PartitionState:
+        return PartitionState(
+            place.partition, offset, marks, belongs=lambda it: self._names.belongs(it, place.topic)
+        )
 
     def _commit(self, state: PartitionState, *, wait: bool) -> None:
         offset, marks = state.commit_point()
-        place = TopicPartition(self._topic, state.partition, offset, to_metadata(marks))
+        place = next((at for at, one in self._partitions.items() if one is state), None)
+        if place is None:
+            return
+        commit = TopicPartition(*place, offset, to_metadata(marks))
         try:
-            self._consumer.commit(offsets=[place], asynchronous=not wait)  # type: ignore[call-overload]
+            self._consumer.commit(offsets=[commit], asynchronous=not wait)  # type: ignore[call-overload]
         except KafkaException as error:
-            self._trouble(error.args[0], f"committing to {self._topic}")
+            self._trouble(error.args[0], f"committing to {place.topic}")
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         starts = []
@@ -268,42 +314,50 @@ class TopicReader:
             self._leave(consumer, failed)
             return
         for place in committed:
+            at = TopicPlace(place.topic, place.partition)
             try:
                 marks = from_metadata(place.metadata)
             except FormatError:
                 marks = Marks({})  # a hint that can't be read: some rounds are sent twice
             known = place.offset >= 0
-            state = PartitionState(place.partition, place.offset if known else 0, marks)
-            self._partitions[place.partition] = state
-            self._searched = {one for one in self._searched if one[0] != place.partition}
+            self._partitions[at] = self._state(at, place.offset if known else 0, marks)
+            self._searched = {one for one in self._searched if one[0] != at}
             start = OFFSET_BEGINNING
             if known:
                 oldest = marks.dictionary_offset
                 start = place.offset if oldest is None else min(oldest, place.offset)
-            self._starts[place.partition] = start
-            starts.append(TopicPartition(self._topic, place.partition, start))
+            self._starts[at] = start
+            starts.append(TopicPartition(*at, start))
         consumer.assign(starts)
         consumer.resume(starts)  # a partition that was paused when it left us comes back so
-        self._paused = False
+        self._paused.clear()
 
     def _leave(self, consumer: Consumer, why: KafkaError) -> None:
         """Join once more: without the marks everything would be sent again."""
-        self._trouble(why, f"reading the marks of {self._topic}")
+        self._trouble(why, f"reading the marks of {self._names.name}")
         consumer.unsubscribe()
         self._subscribed = False
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        for place in partitions:
-            state = self._partitions.pop(place.partition, None)
-            if state is not None:
-                self._commit(state, wait=True)
+        places = [TopicPlace(one.topic, one.partition) for one in partitions]
+        going = {self._partitions[place] for place in places if place in self._partitions}
+        self._before_release(lambda batch: self._out.get(batch.end.stream) in going)
+        for state in going:
+            self._commit(state, wait=True)
+        self._forget(places)
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        for place in partitions:
-            self._partitions.pop(place.partition, None)
+        self._forget([TopicPlace(one.topic, one.partition) for one in partitions])
+
+    def _forget(self, places: Iterable[TopicPlace]) -> None:
+        for place in places:
+            self._partitions.pop(place, None)
+            self._to_begin_again.discard(place)
+        left = set(self._partitions.values())
+        self._out = {stream: state for stream, state in self._out.items() if state in left}
 
     def _on_error(self, error: KafkaError) -> None:
-        self._trouble(error, f"reading {self._topic}")
+        self._trouble(error, f"reading {self._names.name}")
 
     def _trouble(self, error: KafkaError, doing: str) -> None:
         self._in_trouble = True
@@ -314,18 +368,26 @@ class TopicReader:
             self._in_trouble = False
             self._notices.away("")
 
-    def _pause(self) -> None:
-        if not self._paused and self._partitions:
-            self._consumer.pause(self._assignment())
-            self._paused = True
+    def _full(self) -> set[TopicPlace]:
+        """The partitions that have enough in hand; what was full is so until half of it is gone."""
+        share = max(_LEAST_SHARE_BYTES, _MOST_BYTES // max(1, len(self._partitions)))
+        return {
+            place
+            for place, state in self._partitions.items()
+            if state.bytes > (share // 2 if place in self._paused else share)
+        }
 
-    def _resume(self) -> None:
-        if self._paused:
-            self._consumer.resume(self._assignment())
-            self._paused = False
+    def _pause(self, wanted: set[TopicPlace]) -> None:
+        """Pause these partitions and no others."""
+        if over := (self._paused - wanted) & self._partitions.keys():
+            self._consumer.resume(_wanted(over))
+        if new := wanted - self._paused:
+            self._consumer.pause(_wanted(new))
+        self._paused = wanted
 
-    def _assignment(self) -> list[TopicPartition]:
-        return [TopicPartition(self._topic, partition) for partition in self._partitions]
+
+def _wanted(places: Iterable[TopicPlace]) -> list[TopicPartition]:
+    return [TopicPartition(*place) for place in places]
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:

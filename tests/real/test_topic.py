@@ -15,6 +15,7 @@ from collector.admin.client import Admin
 from collector.dictionary import Dictionary
 from collector.frame import Frame, decode
 from collector.mark import GapReason
+from collector.topic.client import TopicPlace
 from collector.topic.creation import PARTITIONS
 from collector.topic.record import read_headers
 from tests.lab.kafka import Kafka
@@ -112,7 +113,7 @@ def test_without_its_marks_a_reader_looks_back_for_the_dictionary(place):
     place.forget_marks(4)
     with place.reader() as reader:
         assert take(reader, 2) == [4, 5]
-        assert reader._searched == {(STANDARD, words(A).id)}
+        assert reader._searched == {(TopicPlace(place.name, STANDARD), words(A).id)}
     assert place.committed()[1].dictionary_offset == 0
 
 

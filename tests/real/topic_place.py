@@ -27,6 +27,7 @@ from collector.topic.creation import TopicCreation
 from collector.topic.reader import Member, TopicReader
 from collector.topic.writer import TopicWriter
 from tests.lab.kafka import Kafka
+from tests.lab.waiting import wait_for
 from tests.unit.examples import line_frame
 from tests.unit.topic.partition_log import seqs
 
@@ -52,7 +53,7 @@ class Heard:
     def held(self, why):
         self.others.append(str(why))
 
-    def damaged(self, why):
+    def passed_over(self, why, where):
         self.others.append(str(why))
 
     def away(self, why):
@@ -114,11 +115,18 @@ class Place:
             consumer.close()
 
     def forget_marks(self, offset: int) -> None:
-        """Commit an offset alone, as a tool that moves a group does it."""
-        place = TopicPartition(self.name, STANDARD, offset)
-        request = ConsumerGroupTopicPartitions(self.group, [place])
-        (future,) = self._client.alter_consumer_group_offsets([request]).values()
-        future.result(SOON)
+        """Commit an offset alone, as a tool that moves a group does it.
+
+        Kafka's first group has no coordinator at once, and the answer says so for each partition.
+        """
+
+        def is_done() -> bool:
+            place = TopicPartition(self.name, STANDARD, offset)
+            request = ConsumerGroupTopicPartitions(self.group, [place])
+            (future,) = self._client.alter_consumer_group_offsets([request]).values()
+            return all(one.error is None for one in future.result(SOON).topic_partitions)
+
+        wait_for(is_done, SOON, "a commit")
 
     def delete_before(self, offset: int) -> None:
         """What retention does."""

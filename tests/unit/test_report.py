@@ -27,7 +27,7 @@ class Reported:
     def begin(self) -> Report:
         """What the program does once rounds and pumps are there."""
         self.report.rounds = self.site.rounds
-        self.report.pumps = [PumpView(self.pump, self.cursor.mark)]
+        self.report.pumps = [PumpView([self.pump], self.cursor.mark)]
         return self.report
 
     def deliver(self) -> None:
@@ -153,7 +153,7 @@ def test_what_is_owed_is_counted_in_rounds_and_from_the_newest_that_is_delivered
 def test_marks_of_another_line_say_that_everything_is_owed(told):
     told.site.take(0)
     told.report.rounds = told.site.rounds
-    told.report.pumps = [PumpView(told.pump, lambda _: NOTHING._replace(line=99, seq=500))]
+    told.report.pumps = [PumpView([told.pump], lambda _: NOTHING._replace(line=99, seq=500))]
     assert told.gauge("edgevitals_pump_backlog_rounds", pump="forward-centre") == 1
 
 
@@ -167,7 +167,7 @@ def test_everything_that_is_told_of_the_collector_is_in_the_catalogue(told):
     stats = SinkStats(bytes_sent=10, samples_delivered=5)
     stats.requests["204"] = 3
     stats.unsendable["label_size"] = 2
-    report.sinks = {"centre": stats}
+    report.sinks = {"centre": [stats]}
     told.site.take(0)
     told.deliver()
     told.pump.retrying(Retry("503"), 1.0)

@@ -57,6 +57,25 @@ def test_a_right_one_says_what_would_run():
     assert result.exit_code == 0
 
 
+def test_a_forwarder_says_whose_topics_it_reads():
+    result = check("""\
+        site: hq
+        kafka: {bootstrap.servers: "127.0.0.1:9092"}
+        topic: {name: "plant.edgevitals.{site}"}
+        sinks: [{name: hq, url: "https://m.example/w", out_of_order_time_window: 31d}]
+        """)
+    assert result.stderr == ""
+    assert result.stdout == dedent("""\
+        c.yaml: ok
+          site     hq, node (the host name)
+          every    vital 15s, standard 15s, detail 1m
+          reads    topic plant.edgevitals.{site} of any site, and puts nothing there
+          keeps    /var/lib/edgevitals, at most 2 GiB
+          sends    hq: https://m.example/w, 4 rounds a request, takes back to 31d, 4 lanes
+          serves   http://127.0.0.1:9464/
+        """)
+
+
 def test_the_environment_counts():
     result = check(
         "site: a\nsources: {host: true}\n", EDGEVITALS_NODE="n7", EDGEVITALS_PRESET="lan"

@@ -131,6 +131,46 @@ def test_keys_win_over_presets_and_tiers_over_all():
     assert config.rounds_per_request(config.sinks[0]) == 9
 
 
+FORWARDER = """\
+site: hq
+kafka: {{bootstrap.servers: x}}
+topic: {{name: "plant.edgevitals.{{site}}"{topic}}}
+sinks: [{{name: x, url: "http://x/y", out_of_order_time_window: 1h{sink}}}]
+"""
+
+
+def test_without_sources_a_topic_and_sinks_make_a_forwarder_of_any_site():
+    loaded_ = loaded(FORWARDER.format(topic="", sink=""))
+    config = loaded_.config
+    assert loaded_.warnings == []
+    assert config.is_forwarder
+    assert config.topic_name == "plant.edgevitals.{site}"
+    assert config.lanes(config.sinks[0]) == 4
+    config = loaded(FORWARDER.format(topic="", sink=", lanes: 9")).config
+    assert config.lanes(config.sinks[0]) == 9
+
+
+@pytest.mark.parametrize("lacking", ["topic", "sinks"])
+def test_sources_or_no_way_out_make_a_site(lacking):
+    text = "".join(
+        line for line in FORWARDER.format(topic="", sink="").splitlines(True) if lacking not in line
+    )
+    assert not loaded(text).config.is_forwarder
+    site = loaded(FORWARDER.format(topic="", sink=", lanes: 1") + "sources: {host: true}").config
+    assert not site.is_forwarder
+    assert site.topic_name == "plant.edgevitals.hq"
+    assert site.lanes(site.sinks[0]) == 1
+
+
+def test_keys_of_a_topic_that_a_forwarder_never_makes_are_warned_of():
+    text = FORWARDER.format(topic=", max_size: 1GiB, frame_after: 3", sink="")
+    says = "has no effect without sources: then topics are only read. Leave it out, or add sources"
+    assert loaded(text).warnings == [
+        f"c.yaml:3:52: warning: topic.max_size: {says}",
+        f"c.yaml:3:71: warning: topic.frame_after: {says}",
+    ]
+
+
 def test_there_is_a_preset_for_each_word():
     assert set(PRESETS) == {"lan", "cellular", "satellite"}
 
@@ -321,6 +361,17 @@ def test_json_is_yaml():
                 "2:18: error: sources.kafka: needs a connection: "
                 'write "kafka: {bootstrap.servers: HOST:PORT}"'
             ),
+        ),
+        (
+            "site: a\nsinks: [{name: x, url: 'http://x', out_of_order_time_window: 1h, lanes: 2}]",
+            (
+                "2:73: error: sinks[0].lanes: belongs to a forwarder (kafka, topic and sinks, and "
+                "no sources): a site sends one request after the other. Leave it out"
+            ),
+        ),
+        (
+            "site: a\nsinks: [{name: x, url: 'http://x', out_of_order_time_window: 1h, lanes: 0}]",
+            "2:73: error: sinks[0].lanes: 0 is out of bounds: write 1 to 64",
         ),
         (
             "site: a\ntopic: {}",
