@@ -13,7 +13,7 @@ from collector.frame import Frame, Instant, Lineage
 from collector.recorder import Recorder
 from collector.series import SeriesTable
 from collector.target import Reading
-from collector.topic.writer import join
+from collector.topic.packing import join
 
 STREAM = Stream(SITE, NODE, "standard")
 INTERVAL_S = 15

@@ -22,9 +22,10 @@ from collector.mark import Marks
 from collector.pump import MOST_ROUNDS, Appetite
 from collector.sinks.body import write_request
 from collector.sinks.labels import LabelCache
+from collector.topic.packing import join
 from collector.topic.partition import PartitionState, Record
 from collector.topic.record import Labelled
-from collector.topic.writer import DICTIONARY_EVERY_FRAMES, join
+from collector.topic.writer import DICTIONARY_EVERY_FRAMES
 
 ROUNDS_A_FRAME = (1, 6, 20)
 DRAIN_TARGET = Target(3.0, at_least=True)  # at 6 rounds a frame

@@ -52,13 +52,12 @@ def write(material: Material, rounds: int, topic: str, kafka: dict[str, str]) ->
 
 
 def log_bytes(material: Material, rounds: int) -> int:
-    """What that should take: a batch a frame, the first one with the dictionary in it."""
-    size = record_bytes(
+    """What that should take: a batch a record, the first one is the dictionary."""
+    size = BATCH_BYTES + record_bytes(
         encode_dictionary(material.dictionary), dictionary_headers(material.dictionary)
     )
-    for number, frame in enumerate(joined(material.frames, material.dictionary, rounds)):
-        headers = frame_headers(STREAM, frame)
-        size += BATCH_BYTES + record_bytes(encode_frame(frame), headers, int(number == 0))
+    for frame in joined(material.frames, material.dictionary, rounds):
+        size += BATCH_BYTES + record_bytes(encode_frame(frame), frame_headers(STREAM, frame))
     return size
 
 

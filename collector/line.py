@@ -126,7 +126,9 @@ def _topic_part(
     writer = TopicWriter(
         TopicPlace(config.topic_name, TIERS.index(TIER)),
         kafka_properties(config),
-        TopicCreation(admin, config.topic.max_size),
+        TopicCreation(admin, config.topic.max_size, report.advise),
+        cursor,
+        report.throttled,
     )
     return part(cursor, writer, spool, report, traces)
 

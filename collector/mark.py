@@ -261,11 +261,15 @@ def from_metadata(text: str | None) -> Marks:
 
 
 class Position(NamedTuple):
-    """How far a reader has come in a chain of the spool: `offset` is the next byte to read."""
+    """How far a reader has come in a chain of the spool: `offset` is the next byte to read.
+
+    `note` is the far side's own, kept with it.
+    """
 
     segment: int
     offset: int
     marks: Marks
+    note: bytes = b""
 
 
 def encode_position(position: Position) -> bytes:
@@ -274,6 +278,7 @@ def encode_position(position: Position) -> bytes:
         uint_field(1, position.segment)
         + uint_field(2, position.offset)
         + message_field(3, encode_marks(position.marks))
+        + bytes_field(4, position.note)
     )
 
 
@@ -281,12 +286,15 @@ def decode_position(data: bytes) -> Position:
     """Read a Position message. Raises FormatError."""
     numbers = {1: 0, 2: 0}
     marks = Marks({})
+    note = b""
     for field, value in fields(data):
         if field in numbers:
             numbers[field] = as_int(value)
         elif field == 3:
             marks = decode_marks(as_bytes(value))
-    return Position(numbers[1], numbers[2], marks)
+        elif field == 4:
+            note = as_bytes(value)
+    return Position(numbers[1], numbers[2], marks, note)
 
 
 def _encode_entry(stream: int, mark: Mark) -> bytes:

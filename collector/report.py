@@ -142,7 +142,7 @@ class Report:
             started_at=self._started_at,
             now=now,
             interval_seconds=rounds.interval_s if rounds else 0.0,
-            problems=list(_problems(targets, pumps, error, clock_problem)),
+            problems=[*_problems(targets, pumps, error, clock_problem), *self._advice()],
             targets=targets,
             spool=SpoolStatus(
                 path=str(self._spool.path),
@@ -158,6 +158,10 @@ class Report:
             missed=self._telemetry.by_label("edgevitals_round_missed_total", "reason"),
             gaps=self._telemetry.by_label("edgevitals_gap_rounds_total", "reason"),
         )
+
+    def _advice(self) -> Iterable[str]:
+        for view in self.pumps:
+            yield from view.report.advice.values()
 
     def _processes(self) -> list[tuple[str, psutil.Process]]:
         processes = [("main", self._process)]

@@ -111,6 +111,7 @@ class PumpReport:
     next_try_at: float | None = None
     oldest_ms: int | None = None
     watch: Watch | None = None
+    advice: Mapping[str, str] = field(default_factory=dict)
     _quiet: Throttle = field(default_factory=Throttle)
     _refusals: Throttle = field(default_factory=Throttle)
     _old: Throttle = field(default_factory=Throttle)
@@ -174,7 +175,21 @@ class PumpReport:
                 more,
             )
 
+    def advise(self, advice: Mapping[str, str]) -> None:
+        """What a person should change at the far side, by problem; what was told before ends."""
+        for problem in {**self.advice, **advice}:
+            self.telemetry.set("edgevitals_topic_problem", problem in advice, problem=problem)
+        for problem, text in advice.items():
+            if self.advice.get(problem) != text:
+                log.warning("%s: %s", self.name, text)
+        self.advice = advice
+
+    def throttled(self, seconds: float) -> None:
+        self.telemetry.add("edgevitals_topic_throttled_seconds_total", seconds)
+
     def rewound(self, why: Rewind) -> None:
+        if self.watch:
+            self.watch.given_up()
         self.telemetry.add("edgevitals_pump_rewinds_total", pump=self.name)
         log.warning("%s goes back: %s", self.name, why)
 

@@ -32,8 +32,10 @@ from collector.admin.wire import (
     Offsets,
     Properties,
     ReadSnapshot,
+    ReadTopicConfig,
     Request,
     Topic,
+    TopicConfig,
     TopicDescription,
     Topics,
 )
@@ -196,6 +198,11 @@ class Admin:
         return (
             _first(answers, TopicDescription) or failure or _first(answers, Failure) or _NO_ANSWER
         )
+
+    def topic_config(self, name: str, deadline: float) -> TopicConfig | Failure:
+        """Return the topic's settings in force. It takes the right to DescribeConfigs."""
+        answers, failure = self._ask(ReadTopicConfig(0, name), deadline)
+        return _first(answers, TopicConfig) or failure or _first(answers, Failure) or _NO_ANSWER
 
     def brokers(self, deadline: float) -> list[Broker] | Failure:
         """Return the brokers that are alive."""

@@ -18,8 +18,10 @@ from confluent_kafka import (
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented, not in __all__
     AdminClient,
     ClusterMetadata,
+    ConfigResource,
     NewTopic,
     OffsetSpec,
+    ResourceType,
 )
 
 from collector.admin.wire import (
@@ -38,8 +40,10 @@ from collector.admin.wire import (
     Partition,
     Properties,
     ReadSnapshot,
+    ReadTopicConfig,
     Request,
     Topic,
+    TopicConfig,
     TopicDescription,
     Topics,
 )
@@ -104,6 +108,8 @@ class Cycle:
                     self._create_topic(request)
                 case DescribeTopic():
                     self._describe_topic(request)
+                case ReadTopicConfig():
+                    self._read_topic_config(request)
                 case ListBrokers():
                     self._list_topics("list brokers")
         except OutOfTime:
@@ -295,8 +301,17 @@ class Cycle:
                     str(found.topic_id).translate(str.maketrans("+/", "-_")),
                     len(found.partitions),
                     min((len(p.replicas) for p in found.partitions), default=0),
+                    min((len(p.isr) for p in found.partitions), default=0),
                 )
             )
+
+    def _read_topic_config(self, request: ReadTopicConfig) -> None:
+        about = ConfigResource(ResourceType.TOPIC, request.name)
+        futures = self._client.describe_configs([about], request_timeout=self._share())
+        (future,) = futures.values()
+        for name, found in self._results("read topic config", {request.name: future}).items():
+            values = {key: one.value for key, one in found.items() if one.value is not None}
+            self._tell(TopicConfig(name, values))
 
     def _share(self) -> float:
         """Return the seconds the next call may take.

@@ -62,11 +62,16 @@ class DescribeTopic(_Message, tag="describe"):
     name: str
 
 
+class ReadTopicConfig(_Message, tag="read_config"):
+    seconds: float
+    name: str
+
+
 class ListBrokers(_Message, tag="brokers"):
     seconds: float
 
 
-Request = ReadSnapshot | CreateTopic | DescribeTopic | ListBrokers
+Request = ReadSnapshot | CreateTopic | DescribeTopic | ReadTopicConfig | ListBrokers
 
 
 class Failure(_Message, tag="failure"):
@@ -166,12 +171,23 @@ class LeftOut(_Message, tag="left_out"):
 
 
 class TopicDescription(_Message, tag="topic"):
-    """`topic_id` as Kafka's own tools print it. It changes when a topic is made anew."""
+    """`topic_id` as Kafka's own tools print it. It changes when a topic is made anew.
+
+    `replication_factor` and `in_sync`, replicas in sync, are those of the partition with fewest.
+    """
 
     name: str
     topic_id: str
     partitions: int
     replication_factor: int
+    in_sync: int = 0
+
+
+class TopicConfig(_Message, tag="config"):
+    """The settings in force, defaults included, as text."""
+
+    name: str
+    values: dict[str, str]
 
 
 class Done(_Message, tag="done"):
@@ -180,7 +196,18 @@ class Done(_Message, tag="done"):
     is_leaving: bool = False
 
 
-Answer = Failure | Cluster | Topics | Offsets | Groups | Commits | LeftOut | TopicDescription | Done
+Answer = (
+    Failure
+    | Cluster
+    | Topics
+    | Offsets
+    | Groups
+    | Commits
+    | LeftOut
+    | TopicDescription
+    | TopicConfig
+    | Done
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _hello = msgspec.msgpack.Decoder(Hello)

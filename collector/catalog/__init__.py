@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from collector.catalog.delivery import PUMP_STATES, PUMPS, SINKS
+from collector.catalog.delivery import PUMP_STATES, PUMPS, SINKS, TOPIC
 from collector.catalog.itself import COMPLETENESS, PROCESS, SPOOL
 from collector.catalog.limits import LIMITS, READ_BY_ALERTS, Limit
 from collector.catalog.metric import Metric, Tier
@@ -25,7 +25,7 @@ def _by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
 
-OWN = _by_name(COMPLETENESS + TARGETS + SPOOL + PUMPS + SINKS + PROCESS + JMX + KAFKA)
+OWN = _by_name(COMPLETENESS + TARGETS + SPOOL + PUMPS + TOPIC + SINKS + PROCESS + JMX + KAFKA)
 """What this program emits of itself and of its targets."""
 
 METRICS = {**OWN, **_by_name(READ_BY_ALERTS)}

@@ -88,6 +88,27 @@ PUMPS = (
     ),
 )
 
+TOPIC = (
+    Metric(
+        "edgevitals_topic_problem",
+        _GAUGE,
+        "",
+        ("problem",),
+        "standard",
+        "1 for what is wrong with the telemetry topic: the setting that will lose data, "
+        "`partitions` where there are too few, `disk` where its bound could fill the broker's "
+        "disk.",
+    ),
+    Metric(
+        "edgevitals_topic_throttled_seconds_total",
+        _COUNTER,
+        "seconds",
+        (),
+        "standard",
+        "Seconds that brokers made the writer of the telemetry topic wait, by a quota.",
+    ),
+)
+
 SINKS = (
     Metric(
         "edgevitals_sink_requests_total",

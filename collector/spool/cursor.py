@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple, Protocol
@@ -117,10 +117,16 @@ class Cursor:
         self._segment, self._offset = position.segment, position.offset
         self._known: Known = position.marks.of.get(self._stream, ())
         self._committed = position
+        self._note: Callable[[], bytes] = lambda: position.note
 
     def mark(self, stream: int) -> Mark | None:
         """What is delivered of a stream, of the line that moved last."""
         return self._committed.marks.of.get(stream, (NOTHING,))[-1]
+
+    def keep(self, note: Callable[[], bytes]) -> bytes:
+        """From now on keep this with each position; return what was kept with the last one."""
+        self._note = note
+        return self._committed.note
 
     def read(self, wait: float) -> Batch | None:
         """Return the next batch; None when there is too little for one after `wait` seconds."""
@@ -238,7 +244,7 @@ class Cursor:
         return taken._replace(opened=tuple(new))
 
     def _save(self, position: Position) -> None:
-        self._committed = position
+        self._committed = position = position._replace(note=self._note())
         try:
             save_position(self._file, position)
         except OSError as error:

@@ -33,12 +33,36 @@ _OWN: Properties = {
     "socket.keepalive.enable": True,
 }
 
-_NOT_ALLOWED = {
+_NO_RIGHT = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+_OTHER_RIGHTS = {
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "--operation Read --group edgevitals. "
+    "--resource-pattern-type prefixed",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "--operation IdempotentWrite --cluster",
+}
+_NOT_ALLOWED = _NO_RIGHT | {
     KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's own codes begin with _
     KafkaError.SASL_AUTHENTICATION_FAILED,
+}
+_NEEDS_A_PERSON = {
+    KafkaError.INVALID_TIMESTAMP: "the clocks of this machine and of the broker differ: set them, "
+    "or let the topic take the broker's: kafka-configs.sh --alter --add-config "
+    "message.timestamp.type=LogAppendTime --topic ...",
+    KafkaError._UNKNOWN_PARTITION: "each tier has a partition of its own: kafka-topics.sh --alter "  # noqa: SLF001
+    "--partitions 3 --topic ...",
+    KafkaError.INVALID_RECORD: "our records have no keys, a compacted topic refuses them: "
+    "kafka-configs.sh --alter --add-config cleanup.policy=delete --topic ...",
+    KafkaError.POLICY_VIOLATION: "a policy of the cluster refuses the topic: make it by hand",
+}
+_HINTS = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "it was deleted, and is made again at the next try",
+    KafkaError._UNKNOWN_TOPIC: "it was deleted, and is made again at the next try",  # noqa: SLF001
+    KafkaError.KAFKA_STORAGE_ERROR: "the broker's disk is full or broken: look at its log",
+    KafkaError.NOT_ENOUGH_REPLICAS: "start the brokers that are down",
+    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND: "start the brokers that are down",
 }
 _TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
 
@@ -73,15 +97,25 @@ def _refused(error: KafkaException) -> ConfigError:
     )
 
 
-def failure(error: KafkaError, doing: str) -> Retry | Rejected:
-    """What an error means for the batch in hand."""
+def failure(error: KafkaError, doing: str, needs: str = "") -> Retry | Rejected:
+    """What an error means for the batch in hand.
+
+    `needs` is the right that it takes, as kafka-acls.sh is told it: `--operation Read --topic t`.
+    """
     text = f"{doing}: {error.str()} ({error.name()})"
-    if error.code() in _TOO_LARGE:
+    code = error.code()
+    if code in _TOO_LARGE:
         return Rejected(text, "raise max.message.bytes of the topic", reason="too_large")
-    if error.code() in _NOT_ALLOWED:
-        return Retry(text, "give this principal the right, see docs: Kafka ACLs", hold=True)
+    if code in _NOT_ALLOWED:
+        says = "check the user and the password under kafka:"
+        if code in _NO_RIGHT:
+            right = _OTHER_RIGHTS.get(code, needs)
+            says = f"give the collector's user the right: kafka-acls.sh --add {right}".strip()
+        return Retry(text, says, hold=True)
+    if code in _NEEDS_A_PERSON:
+        return Retry(text, _NEEDS_A_PERSON[code], hold=True)
     return Retry(
         text,
-        "check that the broker runs and that kafka: bootstrap.servers names it",
+        _HINTS.get(code, "check that the broker runs and that kafka: bootstrap.servers names it"),
         reached=False,
     )

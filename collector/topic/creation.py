@@ -1,46 +1,99 @@
-"""The telemetry topic itself: made once, if it isn't there."""
+"""The telemetry topic itself: made once, if it isn't there; looked at, if it is."""
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import time
+from collections.abc import Callable
 from threading import Event
+from typing import NamedTuple
 
 from collector.admin.client import Admin, hint
-from collector.admin.wire import Failure
+from collector.admin.wire import Failure, TopicDescription
 from collector.errors import Retry
+from collector.topic.settings import (
+    PARTITIONS,
+    Advice,
+    Disk,
+    advise,
+    largest_disk,
+    most_record_bytes,
+)
 
-PARTITIONS = 3  # a tier each: vital 0, standard 1, detail 2
 MOST_REPLICAS = 3
 SEGMENT_BYTES = 64 << 20
 _CALL_S = 8.0
+_SHORT_CALL_S = 3.0
 _UNTIL_KNOWN_S = 5.0
 
 
-class TopicCreation:
-    """Makes sure that the topic is there, through the admin process."""
+class Found(NamedTuple):
+    """The topic as it is. `topic_id` is another one when it was made anew.
 
-    def __init__(self, admin: Admin, max_bytes: int) -> None:
-        """`max_bytes` is the whole topic's, over its partitions."""
+    `record_bytes` is how large a record it takes, None when that isn't told.
+    """
+
+    topic_id: str
+    record_bytes: int | None = None
+
+
+class TopicCreation:
+    """Makes sure that the topic is there, through the admin process. Changes nothing of it."""
+
+    def __init__(
+        self, admin: Admin, max_bytes: int, told: Callable[[Advice], None] = lambda _: None
+    ) -> None:
+        """`max_bytes` is the whole topic's, over its partitions; `told` is given the advice."""
         self._admin = admin
         self._max_bytes = max_bytes
+        self._told = told
+        self._least_in_sync = 1
+        self._partitions = PARTITIONS
 
-    def ensure(self, topic: str) -> None:
+    def ensure(self, topic: str) -> Found:
         """Return when brokers know the topic. Raises Retry."""
-        found = self._admin.describe_topic(topic, time.monotonic() + _CALL_S)
+        found = self._admin.describe_topic(topic, _soon(_CALL_S))
+        if isinstance(found, Failure):
+            if not found.is_missing:
+                raise _retry(found, f"looking for {topic}")
+            found = self._create(topic)
+        return Found(found.topic_id, self._look(topic, found))
+
+    def topic_id(self, topic: str) -> str | None:
+        """The id of the topic as it is now, None when it was deleted. Raises Retry."""
+        found = self._admin.describe_topic(topic, _soon(_SHORT_CALL_S))
         if not isinstance(found, Failure):
-            return
-        if not found.is_missing:
-            raise _retry(found, f"looking for {topic}")
-        brokers = self._admin.brokers(time.monotonic() + _CALL_S)
+            return found.topic_id
+        if found.is_missing:
+            return None
+        raise _retry(found, f"looking for {topic}")
+
+    def why_no_answer(self, topic: str) -> Retry | None:
+        """What the topic itself says of a write that brokers didn't acknowledge."""
+        found = self._admin.describe_topic(topic, _soon(_SHORT_CALL_S))
+        if isinstance(found, Failure):
+            return _retry(found, f"writing to {topic}")
+        if found.in_sync >= self._least_in_sync:
+            return None
+        return Retry(
+            f"writing to {topic}: {found.in_sync} of {found.replication_factor} replicas are in "
+            f"sync, min.insync.replicas asks for {self._least_in_sync}",
+            "start the brokers that are down; where there are too few of them for good: "
+            f"kafka-configs.sh --alter --topic {topic} --add-config min.insync.replicas=1",
+        )
+
+    def _create(self, topic: str) -> TopicDescription:
+        brokers = self._admin.brokers(_soon(_CALL_S))
         if isinstance(brokers, Failure):
             raise _retry(brokers, "counting the brokers")
         replicas = max(1, min(MOST_REPLICAS, len(brokers)))
         failure = self._admin.create_topic(
-            topic, PARTITIONS, replicas, self._config(replicas), time.monotonic() + _CALL_S
+            topic, PARTITIONS, replicas, self._config(replicas), _soon(_CALL_S)
         )
         if failure is not None and failure.code != "TOPIC_ALREADY_EXISTS":
-            raise _retry(failure, f"creating {topic}")
-        self._wait_until_known(topic)
+            raise _retry(failure, f"creating {topic}", f"--operation Create --topic {topic}")
+        return self._wait_until_known(topic)
 
     def _config(self, replicas: int) -> dict[str, str]:
         """Bounded by bytes alone.
@@ -62,21 +115,57 @@ class TopicCreation:
             config["flush.ms"] = "1000"  # no other copy: a power cut takes at most a second
         return config
 
-    def _wait_until_known(self, topic: str) -> None:
-        until = time.monotonic() + _UNTIL_KNOWN_S
+    def _wait_until_known(self, topic: str) -> TopicDescription:
+        until = _soon(_UNTIL_KNOWN_S)
         pause = Event()
         while time.monotonic() < until:
-            found = self._admin.describe_topic(topic, time.monotonic() + _CALL_S)
+            found = self._admin.describe_topic(topic, _soon(_CALL_S))
             if not isinstance(found, Failure):
-                return
+                return found
             pause.wait(0.2)
         raise Retry(f"{topic} was created, but the broker doesn't know it yet", reached=False)
 
+    def _look(self, topic: str, found: TopicDescription) -> int | None:
+        """Tell what is wrong with the topic; return how large a record it takes.
 
-def _retry(failure: Failure, doing: str) -> Retry:
+        Without the right to DescribeConfigs nobody can tell, and that is no reason to stop.
+        """
+        config = self._admin.topic_config(topic, _soon(_CALL_S))
+        if isinstance(config, Failure):
+            return None
+        self._least_in_sync = int(config.values.get("min.insync.replicas", "1"))
+        self._told(advise(topic, found.partitions, config.values, self._disk()))
+        return most_record_bytes(config.values)
+
+    def _disk(self) -> Disk | None:
+        """The largest disk of this machine, if the only broker is on it too."""
+        brokers = self._admin.brokers(_soon(_SHORT_CALL_S))
+        if isinstance(brokers, Failure) or not all(_is_here(broker.host) for broker in brokers):
+            return None
+        return largest_disk()
+
+
+def _is_here(host: str) -> bool:
+    """Whether a broker's host is this machine."""
+    if host in {"localhost", socket.gethostname()}:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _soon(seconds: float) -> float:
+    return time.monotonic() + seconds
+
+
+def _retry(failure: Failure, doing: str, needs: str = "") -> Retry:
+    says = hint(failure)
+    if failure.is_forbidden and needs:
+        says = f"give the collector's user the right: kafka-acls.sh --add {needs}"
     return Retry(
         f"{doing}: {failure.text} ({failure.code})",
-        hint(failure),
+        says,
         hold=failure.is_forbidden,
         reached=False,
     )

@@ -136,6 +136,11 @@ class Tail:
             self._records -= end - begin
             end, size = begin, size * _WINDOW_GROWS
 
+    def start(self) -> int | None:
+        """The log's first offset; None without such a partition. Raises Retry."""
+        bounds = self._bounds()
+        return bounds and bounds[0]
+
     def frame_at(self, offset: int, stream: Stream) -> Seen | None:
         """The stream's frame at an offset; None: there is another record, or none. Raises Retry."""
         bounds = self._bounds()

@@ -30,6 +30,7 @@ from collector.admin.wire import (
     Hello,
     ListBrokers,
     Properties,
+    TopicConfig,
     TopicDescription,
     encode,
 )
@@ -105,6 +106,11 @@ def test_a_topic_is_created_once_and_described(admin: Admin):
     found = admin.describe_topic(name, soon())
     assert isinstance(found, TopicDescription)
     assert (found.name, found.partitions, found.replication_factor) == (name, 3, 1)
+    assert found.in_sync == 1
+    config = admin.topic_config(name, soon())
+    assert isinstance(config, TopicConfig)
+    assert config.values["retention.ms"] == "-1"
+    assert config.values["max.message.bytes"] == "1048588", "defaults too"
     assert len(found.topic_id) == 22
     assert not set(found.topic_id) & set("+/")
     again = admin.create_topic(name, 3, 1, {}, soon())

@@ -16,8 +16,8 @@ from collector.dictionary import Dictionary
 from collector.frame import Frame, decode
 from collector.mark import GapReason
 from collector.topic.client import TopicPlace
-from collector.topic.creation import PARTITIONS
 from collector.topic.record import read_headers
+from collector.topic.settings import PARTITIONS
 from tests.lab.kafka import Kafka
 from tests.lab.waiting import wait_for
 from tests.real.topic_place import SOON, STANDARD, Place, batch, take
@@ -151,8 +151,9 @@ def test_records_of_others_are_told_and_passed_over(place):
     place.write(words(A), (1, 1))
     with closing(place.writer()) as writer:
         writer.send(batch(words(A), 2))
-        assert writer._producer is not None
-        writer._producer.produce(place.name, value=b"somebody else's", partition=STANDARD)
+        producer = writer._appender._producer
+        assert producer is not None
+        producer.produce(place.name, value=b"somebody else's", partition=STANDARD)
         writer.send(batch(words(A), 3))
     with place.reader() as reader:
         assert take(reader, 3) == [1, 2, 3]

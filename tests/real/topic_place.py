@@ -25,7 +25,7 @@ from collector.pump import Appetite, Batch
 from collector.topic.client import TopicPlace
 from collector.topic.creation import TopicCreation
 from collector.topic.reader import Member, TopicReader
-from collector.topic.writer import TopicWriter
+from collector.topic.writer import Memory, TopicWriter
 from tests.lab.kafka import Kafka
 from tests.lab.waiting import wait_for
 from tests.unit.examples import line_frame
@@ -72,8 +72,9 @@ class Place:
         self._creation = TopicCreation(admin, 96 << 20)
         self._client = AdminClient({**self._properties, "log_level": 0})
 
-    def writer(self) -> TopicWriter:
-        return TopicWriter(TopicPlace(self.name, STANDARD), self._properties, self._creation)
+    def writer(self, memory: Memory | None = None) -> TopicWriter:
+        place = TopicPlace(self.name, STANDARD)
+        return TopicWriter(place, self._properties, self._creation, memory)
 
     def write(self, of: Dictionary, *frames: tuple[int, int]) -> None:
         """Append rounds, (first seq, number) a batch, by a writer of their own."""

@@ -26,6 +26,7 @@ from collector.admin.wire import (
     Offsets,
     Partition,
     Topic,
+    TopicConfig,
     TopicDescription,
     Topics,
     encode,
@@ -227,12 +228,14 @@ def test_answers_of_topic_calls(start):
     described = TopicDescription("orders", "abc", 3, 1)
     refused = Failure("create topic", "TOPIC_ALREADY_EXISTS", "there")
     unknown = Failure("describe topic", "UNKNOWN_TOPIC_OR_PART", "not there")
+    config = TopicConfig("orders", {"retention.ms": "-1"})
     admin = start(
         [
             Turn(say(Done())),
             Turn(say(refused, Done())),
             Turn(say(described, Done())),
             Turn(say(unknown, Done())),
+            Turn(say(config, Done())),
         ]
     )
     deadline = time.monotonic() + 20
@@ -240,6 +243,7 @@ def test_answers_of_topic_calls(start):
     assert admin.create_topic("orders", 3, 1, {}, deadline) == refused
     assert admin.describe_topic("orders", deadline) == described
     assert admin.describe_topic("orders", deadline) == unknown
+    assert admin.topic_config("orders", deadline) == config
 
 
 def test_topic_calls_say_when_it_was_our_own_process(start):

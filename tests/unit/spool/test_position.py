@@ -83,3 +83,18 @@ def test_a_position_in_a_segment_that_is_shorter_now_loses_nothing_silently(site
     cursor, told = site.reader()
     assert drain(cursor) == [7]
     assert told.gaps == []
+
+
+def test_the_far_side_keeps_a_note_with_each_position(site):
+    cursor, _ = site.reader()
+    notes = iter([b"first", b"second"])
+    assert cursor.keep(lambda: next(notes)) == b""
+    site.append(3)
+    drain(cursor)
+    site.reopen()
+    cursor, _ = site.reader()
+    kept = cursor.keep(lambda: b"third")
+    assert kept == b"second", "with its first look, and with what it delivered"
+    cursor.rewind(None)
+    site.reopen()
+    assert site.reader()[0].keep(bytes) == b"third"

@@ -9,8 +9,10 @@ from collector.topic.writer import TopicWriter
 
 
 class NoAdmin:
-    def ensure(self, topic: str) -> None:
+    def ensure(self, topic):
         raise AssertionError("nothing is sent here")
+
+    topic_id = why_no_answer = ensure
 
 
 def error(code: int) -> KafkaError:
@@ -58,15 +60,35 @@ def test_a_record_that_is_too_large_is_refused_for_good(code):
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError._AUTHENTICATION,
     ],
 )
-def test_a_missing_right_is_for_a_person(code):
+def test_f44_a_missing_right_is_for_a_person_and_named(code):
+    why = failure(error(code), "writing to telemetry", "--operation Write --topic telemetry")
+    assert isinstance(why, Retry)
+    assert why.hold
+    operation = {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED: "--operation Write --topic telemetry",
+        KafkaError.GROUP_AUTHORIZATION_FAILED: "--operation Read --group edgevitals.",
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED: "--operation IdempotentWrite --cluster",
+    }[code]
+    assert f"kafka-acls.sh --add {operation}" in why.hint
+
+
+@pytest.mark.parametrize(
+    "code, says",
+    [
+        (KafkaError.SASL_AUTHENTICATION_FAILED, "password"),
+        (KafkaError._AUTHENTICATION, "password"),
+        (KafkaError.INVALID_TIMESTAMP, "message.timestamp.type=LogAppendTime"),
+        (KafkaError._UNKNOWN_PARTITION, "--partitions 3"),
+        (KafkaError.INVALID_RECORD, "cleanup.policy=delete"),
+    ],
+)
+def test_f44_what_only_a_person_can_end_waits_for_one(code, says):
     why = failure(error(code), "writing to telemetry")
     assert isinstance(why, Retry)
     assert why.hold
-    assert "right" in why.hint
+    assert says in why.hint
 
 
 @pytest.mark.parametrize(

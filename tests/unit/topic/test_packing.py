@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.frame import decode, encode_frame
-from collector.topic.writer import join
+from collector.topic.packing import (
+    Sizes,
+    after_refusal,
+    is_too_large,
+    join,
+    pack_dictionary,
+    pack_frames,
+)
 from tests.unit.examples import line_frame, small_dictionary
 
 WORDS = small_dictionary()
@@ -59,3 +67,39 @@ def test_joining_changes_no_round(pieces):
     assert rounds(joined) == rounds(frames)
     assert [decode(encode_frame(one)) for one in joined] == joined
     assert len(joined) <= len(frames)
+
+
+@pytest.mark.parametrize("wanted", [200, 500, 1000, 10_000])
+def test_f44_a_frame_that_is_too_large_becomes_several_in_order(wanted):
+    frames = [frame(seq) for seq in range(1, 21)]
+    packed = list(pack_frames(frames, WORDS, Sizes(wanted)))
+    assert all(one.bytes <= wanted or one.rounds == 1 for one in packed)
+    assert rounds([one.frame for one in packed if one.frame]) == rounds(frames)
+    assert [decode(one.value) for one in packed] == [one.frame for one in packed]
+
+
+def test_without_a_bound_a_frame_is_one_record():
+    assert [one.rounds for one in pack_frames([frame(1), frame(2)], WORDS)] == [2]
+
+
+@given(st.integers(150, 3000))
+def test_f44_the_size_that_kafka_takes_is_found_by_its_refusals(limit):
+    """A record is set aside only when one no larger was refused, alone."""
+    frames = [frame(seq) for seq in range(1, 21)]
+    sizes, tries = Sizes(), 0
+    while True:
+        tries += 1
+        packed = list(pack_frames(frames, WORDS, sizes))
+        tried = [one for one in packed if not is_too_large(one, sizes)]
+        refused = next((one for one in tried if one.bytes > limit), None)
+        if refused is None:
+            break
+        sizes = after_refusal(refused, sizes)
+    assert tries <= 8
+    assert all(one.rounds == 1 and one.bytes > limit for one in packed if one not in tried)
+
+
+def test_f44_a_dictionary_can_not_be_split():
+    packed = pack_dictionary(WORDS)
+    sizes = after_refusal(packed, Sizes(10_000))
+    assert is_too_large(packed, sizes)
