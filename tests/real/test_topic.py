@@ -88,7 +88,7 @@ def test_a_commit_has_all_that_the_next_reader_needs(place):
     with place.reader() as reader:
         assert take(reader, 4) == [1, 2, 3, 4]
     offset, marks = place.committed()
-    assert (offset, marks.of[A.key].seq, marks.dictionary_offset) == (3, 4, 0)
+    assert (offset, marks.of[A.key][-1].seq, marks.dictionary_offset) == (3, 4, 0)
     with place.reader() as reader:
         assert take(reader, 0) == []
         assert reader.read(0.5) is None
