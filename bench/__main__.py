@@ -20,6 +20,8 @@ BENCHES = {
     "wire": "bytes a sample over remote write",
     "topic": "sizes in the log of a real topic, beside the computed ones",
     "jmx": "reading a broker's JMX, beside what others take for it",
+    "drain": "a day's backlog from a real topic into a real Prometheus",
+    "cut": "a cut link and a SIGKILL, beside vmagent and Prometheus in agent mode",
     "memory": "peak memory beside a real broker, for two minutes",
 }
 """A module of this package each, whose `run()` returns tables."""

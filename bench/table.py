@@ -27,6 +27,8 @@ class Unit(Enum):
     MEBIBYTES = "MiB", 1
     BYTES = "B", 0
     RATIO = "x", 2
+    PERCENT = "%", 1
+    SECONDS = "s", 1
 
     def write(self, figure: float) -> str:
         name, digits = self.value

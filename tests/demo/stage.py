@@ -9,7 +9,7 @@ import time
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import yaml
 
@@ -82,12 +82,12 @@ class Collector:
 class Stage:
     """Everything that runs. Start it from the main thread: parts end with the thread that does."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, release: Literal[2, 3] = 2) -> None:
         self.directory = directory
         self.broker = Kafka(directory / "kafka")
         self.traffic = Traffic(self.broker.bootstrap)
         rules = sorted((parts.PROJECT / "alerts").glob("*.yaml"))
-        self.centre = Prometheus(directory / "prometheus", rules=rules)
+        self.centre = Prometheus(directory / "prometheus", rules=rules, release=release)
         self.witness = RemoteWriteWitness()
         self.link = Proxy(self.centre.port, self.witness.tap)
         listen = f"{HOST}:{free_port()}"
