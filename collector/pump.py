@@ -49,12 +49,14 @@ def most_rounds(dictionary: Dictionary) -> int:
 class Batch(NamedTuple):
     """Frames of one stream and one dictionary, oldest first, all of them to be delivered.
 
-    `end` is the log's own: where to go on once they are.
+    `end` is the log's own: where to go on once they are. `aside` lay between them and must not be
+    delivered: it is set aside, each part with its reason. Then there may be no frames at all.
     """
 
     dictionary: Dictionary
     frames: tuple[Frame, ...]
     end: Any
+    aside: tuple[Part, ...] = ()
 
     @property
     def rounds(self) -> int:
@@ -200,9 +202,14 @@ class Pump:
     def _deliver(self, batch: Batch, stop: Event) -> Sequence[Withheld] | None:
         """Return what was withheld of a batch that is done with; None: it must not be committed."""
         backoff = Backoff()
+        clashing = PartlyRejected(batch.aside) if batch.aside else None
         refused: PartlyRejected | None = None  # by a far side that is not asked again
         while not stop.is_set():
             try:
+                if clashing:
+                    self._set_aside(clashing)
+                if not batch.frames:
+                    return ()
                 if refused is None:
                     self._counts.sending(batch)
                     refused, withheld = self._send(batch)

@@ -142,7 +142,11 @@ class Report:
             started_at=self._started_at,
             now=now,
             interval_seconds=rounds.interval_s if rounds else 0.0,
-            problems=[*_problems(targets, pumps, error, clock_problem), *self._advice()],
+            problems=[
+                *_problems(targets, pumps, error, clock_problem),
+                *self._advice(),
+                *(f"{v.report.name}: {v.report.clash}" for v in self.pumps if v.report.clash),
+            ],
             targets=targets,
             spool=SpoolStatus(
                 path=str(self._spool.path),

@@ -25,6 +25,7 @@ OF_WHOM = frozenset({"site", "node"})
 
 _WORSE: tuple[State, ...] = ("idle", "sending", "waiting", "holding")
 _LOG_EVERY_S = 60.0
+_CLASH_IS_OVER_S = 600.0
 
 
 class Telemetry:
@@ -111,6 +112,7 @@ class PumpReport:
     next_try_at: float | None = None
     oldest_ms: int | None = None
     watch: Watch | None = None
+    claimed: tuple[str, float] | None = None  # what clashed last, and when (monotonic)
     advice: Mapping[str, str] = field(default_factory=dict)
     _quiet: Throttle = field(default_factory=Throttle)
     _refusals: Throttle = field(default_factory=Throttle)
@@ -157,6 +159,8 @@ class PumpReport:
         if self.watch:
             self.watch.given_up()
         self.last_error = self.next_try_at = None  # nothing waits for it any more
+        if why.reason == "conflict":
+            self.claimed = str(why), time.monotonic()
         self.telemetry.add(
             "edgevitals_pump_rejected_rounds_total",
             batch.rounds,
@@ -186,6 +190,13 @@ class PumpReport:
 
     def throttled(self, seconds: float) -> None:
         self.telemetry.add("edgevitals_topic_throttled_seconds_total", seconds)
+
+    @property
+    def clash(self) -> str | None:
+        """What two collectors claim, as long as it goes on."""
+        if self.claimed is None or time.monotonic() > self.claimed[1] + _CLASH_IS_OVER_S:
+            return None
+        return self.claimed[0]
 
     def rewound(self, why: Rewind) -> None:
         if self.watch:

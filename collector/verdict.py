@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from collector.dictionary import Stream
+from collector.errors import Rejected
 from collector.frame import Frame
 from collector.mark import (
     MAX_GAPS,
@@ -65,6 +67,17 @@ def take(known: Known, frame: Frame, reason: GapReason = GapReason.UNKNOWN) -> T
     if rival is not None:
         return _refused(known, mark, frame, rival)
     return _go_on(known, mark, frame, reason)
+
+
+def conflict(stream: Stream, frame: Frame, rival: int) -> Rejected:
+    """Why a frame is set aside that clashes with what an epoch has already."""
+    return Rejected(
+        f"rounds {frame.first_seq} to {frame.last_seq} of site {stream.site}, node {stream.node} "
+        f"(epoch {frame.lineage.epoch:016x}) clash with those of epoch {rival:016x}: two "
+        "collectors have this name, or one was copied with its spool",
+        "give one of them another node: and an empty spool.path, and start it again",
+        reason="conflict",
+    )
 
 
 def _begin_line(known: Known, frame: Frame, reason: GapReason) -> Taken:

@@ -27,11 +27,11 @@ from collector.mark import (
     withhold,
 )
 from collector.mark import encode_position as position_body
-from collector.pump import MOST_ROUNDS, Appetite, Batch, most_rounds
+from collector.pump import MOST_ROUNDS, Appetite, Batch, Part, most_rounds
 from collector.spool.chain import Chain
 from collector.spool.search import first_segment, place_behind
 from collector.spool.segment import Entry, SegmentReader, pack
-from collector.verdict import Taken, take
+from collector.verdict import Taken, conflict, take
 
 
 class Notices(Protocol):
@@ -67,6 +67,7 @@ class _Gathered:
         self.frames: list[Frame] = []
         self.rounds = 0
         self.most = MOST_ROUNDS
+        self.aside: list[Part] = []
         self._gaps: list[Gap] = []
         self._closed = 0
         self._repeated = 0
@@ -79,6 +80,10 @@ class _Gathered:
         """Add what is new of a frame of this batch's dictionary."""
         if self.dictionary is None:
             raise AssertionError("a frame before its dictionary")
+        if taken.rival is not None:
+            why = conflict(self.dictionary.stream, frame, taken.rival)
+            self.aside.append(Part(Batch(self.dictionary, (frame,), None), why))
+            return
         new = [part(frame, self.dictionary, *span) for span in taken.spans]
         rounds = sum(len(one.at) for one in new)
         self.frames += new
@@ -91,7 +96,7 @@ class _Gathered:
         if self.dictionary is None:
             raise AssertionError("a batch without a dictionary")
         end = _End(position, tuple(self._gaps), self._closed, self._repeated)
-        return Batch(self.dictionary, tuple(self.frames), end)
+        return Batch(self.dictionary, tuple(self.frames), end, tuple(self.aside))
 
 
 class Cursor:
@@ -200,7 +205,7 @@ class Cursor:
         got = self._gathered
         while got.rounds < got.most and (found := self._next_frame()) is not None:
             frame, dictionary, end = found
-            if got.frames and got.dictionary is not dictionary:
+            if (got.frames or got.aside) and got.dictionary is not dictionary:
                 self._ahead = found
                 got.most = 0  # this batch is complete: the next begins with another dictionary
                 break
@@ -213,7 +218,9 @@ class Cursor:
             self._damaged = self._skipped = self._lost = False
             got.add(frame, self._untold(taken))
         live = got.rounds < min(self._appetite.least, got.most)
-        if not got.frames or (live and self._waited < self._appetite.patience_s):
+        if not got.aside and (
+            not got.frames or (live and self._waited < self._appetite.patience_s)
+        ):
             return None
         self._gathered = _Gathered()
         return got.batch(self._position())

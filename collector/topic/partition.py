@@ -18,9 +18,9 @@ from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, TooNew, WrongSite
 from collector.frame import Frame, decode, part
 from collector.mark import Gap, GapReason, Known, Mark, Marks, Withheld, mark_before, withhold
-from collector.pump import Appetite, Batch, most_rounds
+from collector.pump import MOST_ROUNDS, Appetite, Batch, Part, most_rounds
 from collector.topic.record import Labelled
-from collector.verdict import take
+from collector.verdict import conflict, take
 
 MAX_ORPHANS = 1000
 MAX_REFUSED = 1000
@@ -171,8 +171,12 @@ class PartitionState:
         return bool(self._undelivered)
 
     def delivered(self, end: TopicEnd, withheld: Sequence[Withheld] = ()) -> None:
-        """A batch is at the far side, but for what was withheld."""
-        self._undelivered.pop(end.stream, None)
+        """A batch is at the far side, but for what was withheld.
+
+        One that was handed out before the partition was read anew is nobody's: it comes again.
+        """
+        if self._undelivered.pop(end.stream, None) is None:
+            return
         known = withhold(end.known, withheld)
         self._delivered[end.stream] = known
         lane = self._lanes.get(end.stream)
@@ -268,15 +272,25 @@ class PartitionState:
         first = lane.frames[0].offset
         last = first
         frames: list[Frame] = []
+        aside: list[Part] = []
         gaps: list[Gap] = []
         rounds = closed = repeated = 0
         known = lane.known or self._before_orphans(lane.frames[0])
-        while lane.frames and lane.frames[0].dictionary.id == dictionary.id and rounds < most:
+        while (
+            lane.frames
+            and lane.frames[0].dictionary.id == dictionary.id
+            and rounds < most
+            and len(aside) < MOST_ROUNDS
+        ):
             last, frame, _ = lane.frames.popleft()
             lane.rounds -= len(frame.at)
             self.bytes -= len(frame.columns)
             taken = take(known, frame, self._reason())
             known = taken.known
+            if taken.rival is not None:
+                why = conflict(dictionary.stream, frame, taken.rival)
+                aside.append(Part(Batch(dictionary, (frame,), None), why))
+                continue
             new = [part(frame, dictionary, *span) for span in taken.spans]
             frames += new
             rounds += sum(len(one.at) for one in new)
@@ -286,7 +300,8 @@ class PartitionState:
         lane.known, lane.dictionary, lane.since = known, dictionary.id, self._clock()
         self._undelivered[stream] = first
         met = Met(tuple(gaps), closed, repeated)
-        return Batch(dictionary, tuple(frames), TopicEnd(self.partition, stream, known, last, met))
+        end = TopicEnd(self.partition, stream, known, last, met)
+        return Batch(dictionary, tuple(frames), end, tuple(aside))
 
     def _before_orphans(self, first: _InHand) -> Known:
         """Where a reader without a mark begins when it has met frames that it can't read yet.

@@ -38,6 +38,7 @@ _MOST_MESSAGES = 50
 # is dead is noticed by its session all the same.
 _POLL_INTERVAL_MS = 1_800_000
 _PAUSE_STEP_S = 0.5
+_STOOD_STILL_S = 10.0
 _MOST_BYTES = 16 << 20
 _LEAST_SHARE_BYTES = 64 << 10
 """Of frames that are read and not yet given out: of all partitions, and of each at least."""
@@ -90,6 +91,7 @@ class TopicReader:
         self._starts: dict[TopicPlace, int] = {}  # where reading began
         self._searched: set[tuple[TopicPlace, int]] = set()
         self._paused: set[TopicPlace] = set()
+        self._polled_at = time.monotonic()
         self._to_begin_again: set[TopicPlace] = set()
         self._turn = TopicPlace("", 0)  # the partition that gave the last batch
         self._subscribed = False
@@ -125,7 +127,9 @@ class TopicReader:
 
     def read(self, wait: float) -> Batch | None:
         """Return the next batch; None when there is too little for one after `wait` seconds."""
-        batch = self.next()
+        # A process that stood still asks first whether its partitions are still its own.
+        stood_still = time.monotonic() > self._polled_at + _STOOD_STILL_S
+        batch = None if stood_still else self.next()
         if batch is None:
             self.fetch(wait)
             batch = self.next()
@@ -136,8 +140,7 @@ class TopicReader:
         if not self._subscribed:
             self._subscribe()
         self._pause(self._full())
-        for message in self._consumer.consume(_MOST_MESSAGES, wait):
-            self._take(message)
+        self._poll(_MOST_MESSAGES, wait)
         self._read_again()
 
     def next(self, out: AbstractSet[int] = frozenset()) -> Batch | None:
@@ -149,7 +152,7 @@ class TopicReader:
             if self._is_to_be_read_again(place, state):
                 continue  # not before nothing of it is out
             batch = state.batch(self._appetite, out)
-            while batch is not None and not batch.frames:
+            while batch is not None and not batch.frames and not batch.aside:
                 # Nothing but repeats: done with, and not worth a request.
                 self._tell(batch)
                 state.delivered(batch.end)
@@ -181,8 +184,7 @@ class TopicReader:
         self._pause(set(self._partitions))
         until = time.monotonic() + seconds
         while not stop.is_set() and (left := until - time.monotonic()) > 0:
-            for message in self._consumer.consume(1, min(_PAUSE_STEP_S, left)):
-                self._take(message)
+            self._poll(1, min(_PAUSE_STEP_S, left))
             if self._handed_out not in self._partitions.values():
                 return False
         return not stop.is_set()
@@ -221,6 +223,12 @@ class TopicReader:
         met: Met = batch.end.met
         gaps = (*met.gaps, *(gap for _, gap in withheld))
         self._notices.met(gaps, met.closed, met.repeated, batch.dictionary.stream)
+
+    def _poll(self, most: int, wait: float) -> None:
+        """Take in what comes, and serve the group's callbacks."""
+        for message in self._consumer.consume(most, wait):
+            self._take(message)
+        self._polled_at = time.monotonic()
 
     def _take(self, message: Message) -> None:
         error = message.error()

@@ -34,6 +34,7 @@ class _ListLog:
         self.withheld: list[Withheld] = []
         self.waits: list[float] = []
         self.is_ours: Callable[[], bool] = lambda: True
+        self.make: Callable[[int], Batch] = _batch
 
     def read(self, wait: float) -> Batch | None:
         assert wait == pump.READ_WAIT_S
@@ -41,7 +42,7 @@ class _ListLog:
             self.stop.set()
             return None
         self.read_to += 1
-        return _batch(self.read_to)
+        return self.make(self.read_to)
 
     def commit(self, batch: Batch, withheld: Sequence[Withheld]) -> None:
         assert batch.end == self.committed + 1
@@ -361,3 +362,21 @@ def test_a_limit_of_our_own_is_waited_for_and_is_no_failed_try():
     for _ in range(10):
         assert backoff.after(Paced("later", after=0.25)) == 0.25
     assert backoff.after(Retry("no")) <= pump.FIRST_WAIT_S
+
+
+def _clashing(number: int, *, alone: bool) -> Batch:
+    """A batch in which a clone's round lay, or that has nothing else."""
+    whole = _batch(number)
+    part = Part(whole._replace(end=number * 10), Rejected("a clone's", reason="conflict"))
+    return whole._replace(frames=() if alone else whole.frames, aside=(part,))
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_f39_what_clashes_is_set_aside_before_its_batch_is_done_with(alone):
+    run = _Run(Retry("503"), None, batches=1, full=1)
+    run.log.make = lambda number: _clashing(number, alone=alone)
+    run.go()
+    assert run.log.committed == 1
+    assert run.shelf.kept == [(10, "conflict", "centre")], "once, though the batch is tried again"
+    assert run.sink.seen == ([] if alone else [1, 1]), "never sent"
+    assert run.tally.told[:2] == ["retrying: the shelf is full", "rejected 10: conflict"]

@@ -230,3 +230,11 @@ def test_going_back_is_counted_and_said(report, numbers, caplog):
     report.rewound(Rewind("the topic was made anew", "who deleted it?", to=None))
     assert total(numbers, "edgevitals_pump_rewinds_total", pump="forward-centre") == 1
     assert "forward-centre goes back: the topic was made anew. who deleted it?" in caplog.text
+
+
+def test_f39_two_collectors_of_one_name_are_named_as_long_as_it_goes_on(report, clock):
+    said = [report.clash]
+    report.rejected(batch(), Rejected("two have this name", "rename one", reason="conflict"))
+    said.append(report.clash)
+    clock.now += 601
+    assert [*said, report.clash] == [None, "two have this name. rename one", None]

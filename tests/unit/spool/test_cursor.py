@@ -381,3 +381,23 @@ def test_what_was_withheld_is_an_open_gap_behind_a_restart_too(site):
     mark = site.reader()[0].mark(STREAM.key)
     assert mark is not None
     assert [gap[:2] for gap in mark.gaps] == [(1, 3)]
+
+
+def test_f39_a_clone_in_the_chain_is_set_aside_and_the_line_goes_on(site):
+    """Such a chain is made by hand, when two spools are copied into one."""
+    site.append(2)
+    for seq in (2, 3):
+        clone = Lineage(9, 1, None, BOOT)
+        site.chain.append(site.known, round_of(1, seq, site.known, clone))
+    site.append(1)
+    cursor, told = site.reader()
+    batch = cursor.read(0)
+    assert batch is not None
+    assert [frame.first_seq for frame in batch.frames] == [1, 2, 3]
+    assert [(part.why.reason, part.batch.frames[0].first_seq) for part in batch.aside] == [
+        ("conflict", 2),
+        ("conflict", 3),
+    ]
+    cursor.commit(batch)
+    assert told.gaps == []
+    assert cursor.mark(STREAM.key) == Mark(1, 1, 3, wall_of(1, 3), first_seq=1, refused=(9,))

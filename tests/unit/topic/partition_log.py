@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from collector.dictionary import Dictionary, Stream
 from collector.frame import Frame, encode_dictionary, encode_frame
@@ -49,9 +49,9 @@ class PartitionLog:
     def dictionary(self, of: Dictionary) -> Record:
         return self.raw(encode_dictionary(of), read_headers(_pairs(dictionary_headers(of))))
 
-    def frame(self, of: Dictionary, seq: int, rounds: int = 1, *, line: int = 1, epoch: int = 0):
+    def frame(self, of: Dictionary, seq: int, rounds: int = 1, **line: Any) -> Record:
         """Append rounds of a line; each has its seq in all its cells."""
-        it = line_frame(seq, rounds, line=line, epoch=epoch, values=len(of.series), id_=of.id)
+        it = line_frame(seq, rounds, values=len(of.series), id_=of.id, **line)
         return self.raw(encode_frame(it), read_headers(_pairs(frame_headers(of.stream, it))))
 
     def newer(self, stream: Stream | None) -> Record:

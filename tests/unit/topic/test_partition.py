@@ -15,6 +15,7 @@ from tests.unit.topic.readers import (
     drained,
     ends,
     opened,
+    reopened,
 )
 
 
@@ -179,3 +180,36 @@ def test_other_records_of_ours_do_not_belong_into_a_topic(log):
     with pytest.raises(FormatError, match="SegmentHeader"):
         state.add(log.raw(encode_segment_header(SegmentHeader(A, 1, 0, "edgevitals"))))
     assert state.commit_point()[0] == 1
+
+
+def test_f39_what_a_clone_wrote_is_set_aside_and_the_line_goes_on(log):
+    log.dictionary(words(A))
+    log.frame(words(A), 1, 2)
+    log.frame(words(A), 2, 2, epoch=9, later_ms=7)
+    log.frame(words(A), 3)
+    state = opened(log)
+    batch = state.batch(EAGER)
+    assert batch is not None
+    assert seqs(batch) == [1, 2, 3]
+    (part,) = batch.aside
+    assert (part.why.reason, part.batch.frames[0].first_seq) == ("conflict", 2)
+    assert "two collectors have this name" in str(part.why)
+    assert "another node: and an empty spool.path" in str(part.why)
+    assert (ends(batch).met.gaps, ends(batch).met.repeated) == ((), 0)
+    deliver(state, batch)
+    log.frame(words(A), 4, epoch=9, later_ms=7)
+    again = reopened(log, state)
+    late = again.batch(EAGER)
+    assert late is not None
+    assert (late.frames, len(late.aside)) == ((), 1), "the commit knows the clone"
+
+
+def test_a_batch_of_another_life_of_the_partition_moves_nothing(log):
+    log.dictionary(words(A))
+    log.frame(words(A), 1)
+    state = opened(log)
+    batch = state.batch(EAGER)
+    again = reopened(log, state)
+    again.delivered(ends(batch))
+    assert again.mark(A.key) is None
+    assert deliver(again, again.batch(EAGER)) == [1]
