@@ -25,6 +25,7 @@ from collector.credentials import kafka_properties
 from collector.dictionary import Stream
 from collector.line import TIER, Part, newest_in_topic
 from collector.line import pumps as site_pumps
+from collector.pulse import pulses
 from collector.recorder import Epochs, Recorder
 from collector.report import PumpView, Report, target_status
 from collector.rooms import House
@@ -97,6 +98,8 @@ def run(config: Config, stop: Event) -> None:
             for number, room in enumerate(part.rooms):
                 house.open(f"{part.name} {number}" if number else part.name, room)
         house.open_again("status", status.run)
+        for name, pulse in pulses(config, labels, report.present, telemetry):
+            house.open_again(name, pulse)
         log.info("site %s, node %s: epoch %016x", spool.site, spool.node, epochs.epoch)
         _live(house, rounds, line, report, stop)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from collector.admin.client import Admin
@@ -153,10 +154,19 @@ def appetite_for(config: Config, least: int) -> Appetite:
     return Appetite(least, least * config.interval_of(TIER) * 1.5)
 
 
-def destinations_of(sink: SinkConfig, number: int = 1) -> list[RemoteWrite]:
-    """So many doors to one receiver, each with a connection of its own; they share its limits."""
+def destinations_of(
+    sink: SinkConfig, number: int = 1, *, deadline_s: float | None = None, is_limited: bool = True
+) -> list[RemoteWrite]:
+    """So many doors to one receiver, each with a connection of its own; they share its limits.
+
+    `is_limited=False` leaves `rate_limit` to others.
+    """
     from collector.sinks.access import access  # noqa: PLC0415 - no sink, no HTTP
+    from collector.sinks.post import DEADLINE_S  # noqa: PLC0415
     from collector.sinks.remote_write import RemoteWrite  # noqa: PLC0415
 
     way_in = access(sink)
-    return [RemoteWrite(sink.name, sink.url, way_in) for _ in range(number)]
+    if not is_limited:
+        way_in = replace(way_in, rate=None)
+    deadline_s = deadline_s or DEADLINE_S
+    return [RemoteWrite(sink.name, sink.url, way_in, deadline_s=deadline_s) for _ in range(number)]

@@ -167,6 +167,11 @@ class Report:
         for view in self.pumps:
             yield from view.report.advice.values()
 
+    def present(self) -> Status | None:
+        """The status, for the pulse; None while the clock is not known to be right."""
+        is_stamped = self.rounds is not None and self.rounds.clock_problem is None
+        return self.status() if is_stamped else None
+
     def _processes(self) -> list[tuple[str, psutil.Process]]:
         processes = [("main", self._process)]
         pid = self._admin.pid

@@ -16,9 +16,10 @@ from collector.catalog.delivery import PUMP_STATES, PUMPS, SINKS, TOPIC
 from collector.catalog.itself import COMPLETENESS, PROCESS, SPOOL
 from collector.catalog.limits import LIMITS, READ_BY_ALERTS, Limit
 from collector.catalog.metric import Metric, Tier
+from collector.catalog.pulse import PULSE as _PULSE
 from collector.catalog.sources import JMX, KAFKA, TARGETS
 
-__all__ = ["LIMITS", "METRICS", "OWN", "PUMP_STATES", "Limit", "Metric", "Tier"]
+__all__ = ["LIMITS", "METRICS", "OWN", "PULSE", "PUMP_STATES", "Limit", "Metric", "Tier"]
 
 
 def _by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
@@ -28,5 +29,8 @@ def _by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
 OWN = _by_name(COMPLETENESS + TARGETS + SPOOL + PUMPS + TOPIC + SINKS + PROCESS + JMX + KAFKA)
 """What this program emits of itself and of its targets."""
 
-METRICS = {**OWN, **_by_name(READ_BY_ALERTS)}
-"""`OWN`, and what the shipped alerts read of others."""
+PULSE = _by_name(_PULSE)
+"""What is sent beside the rounds, as of now."""
+
+METRICS = {**OWN, **PULSE, **_by_name(READ_BY_ALERTS)}
+"""`OWN`, `PULSE`, and what the shipped alerts read of others."""

@@ -152,4 +152,13 @@ SINKS = (
         "vital",
         "Samples of series that no receiver would take, left out by the sink, by reason.",
     ),
+    Metric(
+        "edgevitals_sink_pulses_total",
+        _COUNTER,
+        "",
+        ("sink", "result"),
+        "standard",
+        "Pulses to the sink by what became of them: taken, failed, or skipped because the clock "
+        "is not known to be right. None is sent again.",
+    ),
 )

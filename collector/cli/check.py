@@ -249,7 +249,7 @@ def summary(config: Config) -> list[str]:
         )
     lines += [
         f"sends    {sink.name}: {sink.url}, {config.rounds_per_request(sink)} rounds a request, "
-        f"takes back to {span(sink.out_of_order_time_window)}{_lanes(config.lanes(sink))}"
+        f"takes back to {span(sink.out_of_order_time_window)}{_lanes(config.lanes(sink))}{_besides(sink)}"
         for sink in config.sinks
     ]
     lines.append(f"serves   http://{config.status.listen}/")
@@ -258,6 +258,13 @@ def summary(config: Config) -> list[str]:
 
 def _lanes(number: int) -> str:
     return f", {number} lanes" if number > 1 else ""
+
+
+def _besides(sink: SinkConfig) -> str:
+    text = f", through {sink.proxy.url}" if sink.proxy else ""
+    if sink.rate_limit:
+        text += f", at most {size(sink.rate_limit)}/s"
+    return text if sink.pulse and sink.out_of_order_time_window else f"{text}, no pulse"
 
 
 def _jvm(jvm: JmxConfig) -> str:

@@ -297,6 +297,13 @@ class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
         ByteRate | None,
         Meta(description="Bytes that may leave for this sink in a second, on average."),
     ] = None
+    pulse: Annotated[
+        YesNo,
+        Meta(
+            description="Send a few numbers as of now each interval, beside the rounds; never "
+            "where out_of_order_time_window is 0s."
+        ),
+    ] = True
     rounds_per_request: Annotated[
         Rounds | None, Meta(description="Rounds that one request holds; the preset's if left out.")
     ] = None

@@ -81,13 +81,13 @@ class Post:
         self._on_exchange = on_exchange
         self._deadline_s = deadline_s
 
-    def send(self, body: bytes, *, is_paced: bool = True) -> Reply:
+    def send(self, body: bytes) -> Reply:
         """Post a body and return the reply, whatever it says.
 
         Raises Retry when the receiver can't have taken the request, Ambiguous when it may have,
-        Paced when `rate_limit` doesn't let it leave yet; `is_paced=False` only counts what leaves.
+        Paced when `rate_limit` doesn't let it leave yet.
         """
-        if self._rate is not None and is_paced and (wait := self._rate.wait_s()):
+        if self._rate is not None and (wait := self._rate.wait_s()):
             raise Paced(f"rate_limit of this sink lets nothing leave for {wait:.1f} s", after=wait)
         headers = {**self._headers, **self._keyring.headers()}
         if self._is_relayed:

@@ -34,11 +34,13 @@ PROGRAM = Path(sys.executable).with_name("edgevitals")
 
 
 def sink(url: str, **keys: Any) -> dict[str, Any]:
-    return {"name": "centre", "url": url, "out_of_order_time_window": "31d", **keys}
+    """Without a pulse: a scripted receiver would take it for a round."""
+    keys = {"out_of_order_time_window": "31d", "pulse": False, **keys}
+    return {"name": "centre", "url": url, **keys}
 
 
 def to_centre(link: Proxy) -> dict[str, Any]:
-    return sink(f"http://{link.address}/api/v1/write")
+    return sink(f"http://{link.address}/api/v1/write", pulse=True)
 
 
 def jmx(broker: Kafka) -> list[dict[str, str]]:

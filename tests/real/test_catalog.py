@@ -24,6 +24,7 @@ EVENTS = {
     "edgevitals_pump_refused_records_total": "a record that is not ours",
     "edgevitals_pump_repeated_rounds_total": "a topic that tells a round twice",
     "edgevitals_kafka_failures": "a call that Kafka refuses",
+    "edgevitals_sink_pulses_total": "a pulse, which the scripted sink would take for a round",
     "edgevitals_sink_unsendable_samples_total": "a series that no receiver takes",
 }
 """Emitted from the first time that this happens, which it does not here."""
@@ -36,7 +37,8 @@ interval: 1s
 kafka: {{bootstrap.servers: "{kafka}"}}
 sources: {{jmx: [{{address: "{jmx}"}}], host: true, kafka: true}}
 spool: {{path: spool, max_size: 64MiB, min_free: 1MiB}}
-sinks: [{{name: centre, url: "{sink}", out_of_order_time_window: 1h, rounds_per_request: 1}}]
+sinks: [{{name: centre, url: "{sink}", out_of_order_time_window: 1h, rounds_per_request: 1,
+         pulse: false}}]
 status: {{listen: "127.0.0.1:{port}"}}
 """
 

@@ -265,9 +265,7 @@ def test_what_may_leave_is_limited_and_the_rest_waits():
         with pytest.raises(Paced, match="rate_limit") as caught:
             post.send(b"y")
         assert caught.value.after == 3.0
-        assert post.send(b"pulse", is_paced=False).status == 204
-        assert rate.wait_s() > 3.0
-    assert len(peer.seen) == 2
+    assert len(peer.seen) == 1
 
 
 def test_a_request_that_reached_nobody_costs_nothing():

@@ -1,0 +1,66 @@
+"""The pulse on real parts: the present arrives before the past, and never in its way."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from collector.catalog import PULSE
+from tests.lab.prometheus import Prometheus
+from tests.lab.proxy import Proxy
+from tests.lab.waiting import wait_for
+from tests.lab.witness import RemoteWriteWitness
+from tests.real.edge import NODE, SITE, SOON, Edge, seqs_at, sink
+
+OF_SITE = f'site="{SITE}",node="{NODE}",job="edgevitals",instance="{NODE}"'
+
+
+def pulses_at(centre: Prometheus, since: float = 0.0) -> list[float]:
+    """The times of the pulses that the centre has."""
+    tracks = centre.samples(f"edgevitals_pulse_timestamp_seconds{{{OF_SITE}}}", "1h")
+    return [at for track in tracks for at, _ in track.points if at > since]
+
+
+def test_the_centre_sees_the_present_while_the_backlog_is_still_coming(
+    prometheus: Prometheus, tmp_path: Path
+):
+    """The link is cut, and then so thin for the rounds that they take long."""
+    with RemoteWriteWitness() as witness, Proxy(prometheus.port, witness.tap) as link:
+        url = f"http://{link.address}/api/v1/write"
+        edge = Edge(tmp_path, sinks=[sink(url, pulse=True, rate_limit="1kB/s")])
+        link.cut()
+        with edge:
+            edge.wait_for_rounds(20)
+            restored = time.time()
+            link.restore()
+            wait_for(lambda: pulses_at(prometheus, restored), SOON, "a pulse")
+            (behind,) = prometheus.query(
+                f'edgevitals_pulse_backlog_rounds{{{OF_SITE},pump="forward-centre"}}'
+            )
+            assert behind.value >= 20
+            assert max(seqs_at(prometheus), default=0) < 20
+            named = {
+                one.labels["__name__"] for one in prometheus.query('{__name__=~".*_pulse_.*"}')
+            }
+            wait_for(lambda: len(seqs_at(prometheus)) >= 20, SOON, "the backlog")
+            wait_for(lambda: len(pulses_at(prometheus, restored)) >= 3, SOON, "more of them")
+            assert edge.terminate() == 0
+        stored = seqs_at(prometheus)
+        assert stored == edge.seqs_on_disk()[: len(stored)], "the rest is for the next start"
+        report = witness.report()
+        assert (report.out_of_order, report.conflicts, report.unreadable) == (0, 0, 0)
+    late = {"edgevitals_pulse_eta_seconds"}  # said once the backlog has begun to shrink
+    assert PULSE.keys() - late <= named
+    assert named <= PULSE.keys()
+
+
+def test_a_receiver_that_takes_nothing_late_gets_no_pulse(tmp_path: Path):
+    with Prometheus(tmp_path / "strict", out_of_order=None) as strict:
+        edge = Edge(
+            tmp_path,
+            sinks=[sink(strict.write_url, pulse=True, out_of_order_time_window="0s")],
+        )
+        with edge:
+            wait_for(lambda: len(seqs_at(strict)) >= 4, SOON, "rounds")
+            assert edge.terminate() == 0
+        assert strict.samples('{__name__=~"edgevitals_pulse.*"}', "1h") == []
