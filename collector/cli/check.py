@@ -249,7 +249,8 @@ def summary(config: Config) -> list[str]:
         )
     lines += [
         f"sends    {sink.name}: {sink.url}, {config.rounds_per_request(sink)} rounds a request, "
-        f"takes back to {span(sink.out_of_order_time_window)}{_lanes(config.lanes(sink))}{_besides(sink)}"
+        f"takes back to {span(sink.out_of_order_time_window)}"
+        f"{_lanes(config.lanes(sink))}{_besides(sink)}"
         for sink in config.sinks
     ]
     lines.append(f"serves   http://{config.status.listen}/")
