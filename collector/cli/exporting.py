@@ -17,7 +17,7 @@ from collector.cli.words import as_json, harmless, seqs, size, utc
 from collector.config import Config
 from collector.dictionary import Stream
 from collector.errors import CollectorError, DiskError
-from collector.mark import Position
+from collector.mark import Marks
 from collector.spool.export import ExportFile, Rounds, SeqRange, Span, among, once, within
 from collector.spool.reading import SpoolFiles, frames
 from collector.spool.tally import Stretch, Tally
@@ -42,7 +42,12 @@ class Export:
         self._config = config
         self._files: SpoolFiles | None = None
         if not wish.carried:
-            self._files = spool_access.files_of(config, folder)
+            try:
+                self._files = spool_access.open_files(config, folder)
+            except CollectorError as error:
+                if not wish.from_topic:
+                    spool_access.cannot_tell(error)
+                # The spool is lost, or this is a centre: the topic is all there is.
         self._tally = Tally()
         self._ranges: list[SeqRange] = []
         self._unknown = 0  # gaps of which nobody knows the size
@@ -106,15 +111,13 @@ class Export:
 
     def _missing(self, sink: str) -> tuple[list[SeqRange], int]:
         """The open gaps of a sink's marks, and how many of them have no known size."""
-        assert self._files
         found: list[SeqRange] = []
         unknown = 0
-        positions: list[Position] = []
-        for tier in self._files.tiers:
-            position = self._files.positions(tier).get(f"sink-{sink}")
+        known: list[Marks] = []
+        for tier in self._files.tiers if self._files else ():
+            position = self._files.positions(tier).get(f"sink-{sink}") if self._files else None
             if position:
-                positions.append(position)
-        known = [position.marks for position in positions]
+                known.append(position.marks)
         if self._config and self._config.topic:
             from collector.cli.topic_source import committed  # noqa: PLC0415
 

@@ -66,12 +66,17 @@ def folder_of(config: Config | None, folder: Path | None) -> Path:
     return folder or (config.spool if config else SpoolConfig()).path
 
 
-def files_of(config: Config | None, folder: Path | None) -> SpoolFiles:
-    """The files of the spool. Exits with 3 when there are none to be read."""
+def open_files(config: Config | None, folder: Path | None) -> SpoolFiles:
+    """The files of the spool. Raises SpoolError when there are none to be read."""
     from collector.spool.reading import SpoolFiles  # noqa: PLC0415
 
+    return SpoolFiles(folder_of(config, folder))
+
+
+def files_of(config: Config | None, folder: Path | None) -> SpoolFiles:
+    """The files of the spool. Exits with 3 when there are none to be read."""
     try:
-        return SpoolFiles(folder_of(config, folder))
+        return open_files(config, folder)
     except CollectorError as error:
         cannot_tell(error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -51,6 +52,18 @@ def environment() -> dict[str, str]:
     """Empty is as if unset: no variable of the caller's reaches into our configuration."""
     return dict.fromkeys(
         (name for name in os.environ if name.startswith(("EDGEVITALS_", "OTEL_"))), ""
+    )
+
+
+def run(*args: object) -> subprocess.CompletedProcess[str]:
+    """Run a verb as a person does; what it printed, and how it ended."""
+    return subprocess.run(
+        [str(word) for word in (PROGRAM, *args)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment()},
+        timeout=120,
     )
 
 

@@ -11,17 +11,7 @@ from typing import Any
 from tests.lab import parts
 from tests.lab.prometheus import Prometheus
 from tests.lab.waiting import wait_for
-from tests.real.edge import PROGRAM, SOON, Edge, environment, seqs_at, sink
-
-
-def run(*args: object) -> subprocess.CompletedProcess[str]:
-    command = [str(word) for word in (PROGRAM, *args)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment() | _PATH, timeout=60
-    )
-
-
-_PATH = {"PATH": "/usr/bin:/bin"}
+from tests.real.edge import SOON, Edge, run, seqs_at, sink
 
 
 def centre_of(folder: Path, prometheus: Prometheus, **keys: Any) -> Path:
@@ -80,4 +70,6 @@ def test_what_a_window_would_refuse_comes_as_blocks_by_promtool(tmp_path: Path):
         prometheus.start()
         wait_for(lambda: seqs_at(prometheus), SOON, "the blocks")
         assert seqs_at(prometheus) == edge.seqs_on_disk()
+        done = run("verify", "--prometheus", prometheus.url, "-c", edge.file)
+        assert done.returncode == 0, done.stdout + done.stderr
         assert prometheus.samples('up{job="node"}', "1h")
