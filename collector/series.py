@@ -19,6 +19,9 @@ Labels = tuple[tuple[str, str], ...]
 MAX_SERIES = 200_000
 """Of one process over its life. 10,000 partitions make about 60,000."""
 
+MAX_TARGET_SERIES = 80_000
+"""Of one target: two that make up names without end leave room for the others."""
+
 
 class Kind(IntEnum):
     """What a metric's numbers mean. The values are written to disk: never change one."""
@@ -66,6 +69,9 @@ class SeriesTable:
 
     def __getitem__(self, series_id: int) -> Series:
         return self._series[series_id]
+
+    def __contains__(self, key: tuple[str, Labels]) -> bool:
+        return key in self._ids
 
     def intern(self, name: str, labels: Labels, family: Family) -> int:
         """Return the id of a series, a new one at its first sight.
@@ -148,8 +154,12 @@ class TargetSeries:
     Prometheus does it (honor_labels: false).
     """
 
-    def __init__(self, table: SeriesTable, target_labels: dict[str, str]) -> None:
+    def __init__(
+        self, table: SeriesTable, target_labels: dict[str, str], limit: int = MAX_TARGET_SERIES
+    ) -> None:
         self._table = table
+        self._limit = limit
+        self._own: set[int] = set()
         self._target_labels = {k: v for k, v in target_labels.items() if v}
 
     def under(self, site: str, node: str) -> TargetSeries:
@@ -166,7 +176,8 @@ class TargetSeries:
     def intern(self, family: Family, labels: dict[str, str], suffix: str = "") -> int:
         """Return the id of `family.name + suffix` with these labels and the target's.
 
-        Empty label values are left out: in Prometheus they are the same as no label.
+        Empty label values are left out: in Prometheus they are the same as no label. Raises
+        SourceError for a new series above the target's limit: the others keep their room.
         """
         merged = dict(self._target_labels)
         for name, value in labels.items():
@@ -176,4 +187,12 @@ class TargetSeries:
             while own in self._target_labels:
                 own = f"exported_{own}"
             merged[own] = value
-        return self._table.intern(family.name + suffix, tuple(sorted(merged.items())), family)
+        name, sorted_labels = family.name + suffix, tuple(sorted(merged.items()))
+        if len(self._own) >= self._limit and (name, sorted_labels) not in self._table:
+            raise SourceError(
+                f"more than {self._limit} different series of this target since the start",
+                "exclude topics, groups or object names that this site does not need",
+            )
+        known = self._table.intern(name, sorted_labels, family)
+        self._own.add(known)
+        return known

@@ -135,7 +135,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("serve", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_server_ends_in_an_error(serve: Callable[[socket.socket], None]):
+def test_f34_a_hostile_server_ends_in_an_error(serve: Callable[[socket.socket], None]):
     with server(serve) as port, Client("127.0.0.1", port, limits=SHORT) as client:
         with pytest.raises(JmxError) as caught:
             client.scrape(monotonic() + 1.0)
@@ -167,7 +167,7 @@ def test_a_port_that_takes_no_more_connections():
             client.scrape(monotonic() + 0.5)
 
 
-def test_a_captured_session_leads_elsewhere_only_when_followed():
+def test_f34_a_captured_session_leads_elsewhere_only_when_followed():
     """The stub names its own port: nobody listens there, and nothing is sent to its host."""
     answers = BY_NUMBER["14"].answered
     look_up = answers[answers.index(RETURN[:5]) : answers.rindex(RETURN[:5])]
@@ -247,7 +247,9 @@ def test_a_link_that_hangs_costs_the_scrape_and_the_next_one_comes(jvm: Jvm):
         (Limits(items=100), "more than 100 objects"),
     ],
 )
-def test_a_jvm_with_more_than_is_wanted_says_what_to_do(jvm: Jvm, limits: Limits, what: str):
+def test_f33_f34_a_jvm_with_more_than_is_wanted_says_what_to_do(
+    jvm: Jvm, limits: Limits, what: str
+):
     selection = Numbers(["many:*", "java.lang:*"])
     with Client("127.0.0.1", jvm.port, limits=limits, selection=selection) as client:
         with pytest.raises(PeerBrokeProtocol, match=what) as caught:
@@ -255,7 +257,7 @@ def test_a_jvm_with_more_than_is_wanted_says_what_to_do(jvm: Jvm, limits: Limits
         assert caught.value.hint
 
 
-def test_one_mbean_with_more_values_than_allowed_fails_alone(jvm: Jvm):
+def test_f33_one_mbean_with_more_values_than_allowed_fails_alone(jvm: Jvm):
     selection = Numbers(["odd:type=Open", "odd:type=Changing"])
     with Client("127.0.0.1", jvm.port, selection=selection, limits=Limits(slots=9)) as client:
         for _ in range(2):

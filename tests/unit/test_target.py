@@ -40,6 +40,20 @@ class FakeSource:
         self.closed.set()
 
 
+class EndlessSource(FakeSource):
+    """Each read has a thousand series that were never seen before."""
+
+    def __init__(self, series: TargetSeries) -> None:
+        super().__init__(series)
+        self._series = series
+
+    def read(self, deadline: float) -> Reading:
+        self.reads += 1
+        names = [f"{self.reads}/{number}" for number in range(1000)]
+        ids = [self._series.intern(TEMPERATURE, {"name": name}) for name in names]
+        return Reading(ids, [1.0] * len(ids))
+
+
 class Site:
     """Targets by job, the scraper over them, and its readings by job and metric."""
 
@@ -225,3 +239,24 @@ def test_a_busy_source_is_closed_by_its_own_thread_once_it_returned():
         assert not source.closed.is_set()
         source.may_answer.set()
         assert source.closed.wait(SOON)
+
+
+def test_f33_a_target_of_endless_series_goes_down_alone():
+    table = SeriesTable()
+    targets, sources = [], []
+    for job, kind, limit in (("wild", EndlessSource, 2500), ("calm", FakeSource, 10)):
+        series = TargetSeries(table, {"job": job, "instance": "here"}, limit)
+        sources.append(kind(series))
+        targets.append(Target(job, "here", sources[-1], series))
+    scraper = Scraper(targets)
+    for _ in range(5):
+        scraper.read(SOON)
+    wild, calm = targets
+    assert wild.outcome is not None
+    assert calm.outcome is not None
+    assert wild.outcome.error is not None
+    assert "more than 2500 different series of this target" in wild.outcome.error
+    assert wild.outcome.samples == 0, "the whole scrape is refused"
+    assert calm.outcome.error is None
+    assert len(table) < 2600
+    scraper.close()
