@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from collector import dictionary, frame
@@ -67,14 +68,14 @@ class Epochs:
         line, epoch, seq = previous
         return Lineage(self.epoch, line, (epoch, seq), self.boot_id, self.step, missing=missing)
 
-    def volatile(self) -> Lineage:
+    def volatile(self, previous: tuple[int, int, int] | None = None) -> Lineage:
         """The lineage of rounds that are held in memory only: a line of its own, from seq 1.
 
-        The stream's own line goes on behind its last durable round once the disk takes rounds
-        again: `recorder.begin(epochs.behind(durable))`, where `durable` was `recorder.newest()`.
+        `previous` is its newest round (line, epoch, seq) where it had some already.
         """
         epoch = new_epoch()
-        return Lineage(epoch, epoch, None, self.boot_id, self.step, volatile=True)
+        line, before = (previous[0], previous[1:]) if previous else (epoch, None)
+        return Lineage(epoch, line, before, self.boot_id, self.step, volatile=True)
 
 
 class Recorder:
@@ -87,6 +88,7 @@ class Recorder:
         self._column: dict[int, int] = {}
         self._row = self._before = empty_row(0)
         self._dictionary: Dictionary | None = None
+        self._held: tuple[Lineage, int] | None = None  # the line in memory, and its next seq
         self.begin(lineage)
 
     def begin(self, lineage: Lineage) -> None:
@@ -118,6 +120,30 @@ class Recorder:
     def not_kept(self) -> None:
         """The round just made is lost: a series that ended in it still has to end."""
         self._row = self._before
+
+    def take_back(self) -> None:
+        """The round just made is nowhere: the next one has its seq."""
+        self.not_kept()
+        self.next_seq -= 1
+
+    @contextmanager
+    def in_memory(self, epochs: Epochs) -> Iterator[None]:
+        """Rounds made within belong to the line in memory; then the line on disk goes on.
+
+        Each line goes on behind its own last round: neither has a hole for the other's rounds.
+        """
+        on_disk = self.lineage, self.next_seq
+        previous = None
+        if self._held:
+            self.lineage, self.next_seq = self._held
+            previous = self.newest()
+        if self._held is None or self.lineage.clock_step != epochs.step:
+            self.begin(epochs.volatile(previous))
+        try:
+            yield
+        finally:
+            self._held = self.lineage, self.next_seq
+            self.lineage, self.next_seq = on_disk
 
     def record_end(self, at: Instant, kept: Reading) -> Recorded:
         """Make the last round of the epoch: everything ends but `kept`.

@@ -72,6 +72,7 @@ class Report:
         put("edgevitals_series", len(self._table))
         put("edgevitals_spool_bytes", self._spool.bytes)
         put("edgevitals_spool_max_bytes", self._spool.max_bytes)
+        put("edgevitals_spool_memory_rounds", self._spool.rounds_in_memory)
         put("edgevitals_config_info", 1, hash=self._config_hash)
         put("edgevitals_admin_crashes_total", self._admin.stats.crashes)
         put("edgevitals_admin_late_total", self._admin.stats.late)
@@ -100,8 +101,8 @@ class Report:
                 put("edgevitals_process_cpu_seconds_total", cpu.user + cpu.system, process=name)
                 memory = process.memory_info().rss
                 put("edgevitals_process_resident_memory_bytes", memory, process=name)
-            except psutil.Error:
-                continue  # it ended just now
+            except (psutil.Error, OSError):
+                continue  # it ended just now, or no descriptor is left to look at it
         return values
 
     def caught_up(self) -> bool:
@@ -127,13 +128,24 @@ class Report:
             streams.append(
                 StreamStatus(
                     tier=rounds.recorder.stream.tier,
-                    epoch=f"{rounds.recorder.lineage.epoch:016x}",
+                    epoch=f"{latest.frame.lineage.epoch:016x}",
                     last_seq=latest.seq,
                     last_at=_seconds(latest.at.wall_ms),
                 )
             )
         oldest = min((p.oldest_at for p in pumps if p.oldest_at), default=None)
         error = rounds.disk_error if rounds else None
+        spool = SpoolStatus(
+            path=str(self._spool.path),
+            bytes=self._spool.bytes,
+            max_bytes=self._spool.max_bytes,
+            rounds=max((p.backlog_rounds or 0 for p in pumps), default=0),
+            oldest_at=oldest,
+            writable=error is None,
+            degraded=error is not None,
+            rounds_in_memory=self._spool.rounds_in_memory,
+            error=error,
+        )
         clock_problem = rounds.clock_problem if rounds else None
         return Status(
             version=__version__,
@@ -143,20 +155,12 @@ class Report:
             now=now,
             interval_seconds=rounds.interval_s if rounds else 0.0,
             problems=[
-                *_problems(targets, pumps, error, clock_problem),
+                *_problems(targets, pumps, spool, clock_problem),
                 *self._advice(),
                 *(f"{v.report.name}: {v.report.clash}" for v in self.pumps if v.report.clash),
             ],
             targets=targets,
-            spool=SpoolStatus(
-                path=str(self._spool.path),
-                bytes=self._spool.bytes,
-                max_bytes=self._spool.max_bytes,
-                rounds=max((p.backlog_rounds or 0 for p in pumps), default=0),
-                oldest_at=oldest,
-                writable=error is None,
-                error=error,
-            ),
+            spool=spool,
             streams=streams,
             pumps=pumps,
             missed=self._telemetry.by_label("edgevitals_round_missed_total", "reason"),
@@ -194,9 +198,9 @@ class Report:
         mark = view.mark(self.rounds.recorder.stream.key)
         if mark is None:
             return None, None
-        if mark.line != self.rounds.recorder.lineage.line:
+        backlog = self.rounds.history.behind(mark)
+        if backlog is None:
             return latest.seq, view.report.oldest_ms
-        backlog = max(0, latest.seq - mark.seq)
         return backlog, (mark.wall_ms if backlog else None)
 
     def _pump(self, view: PumpView, now: float) -> PumpStatus:
@@ -237,13 +241,14 @@ def target_status(target: Target) -> TargetStatus:
 def _problems(
     targets: Sequence[TargetStatus],
     pumps: Sequence[PumpStatus],
-    disk_error: str | None,
+    spool: SpoolStatus,
     clock_problem: str | None,
 ) -> Iterable[str]:
     if clock_problem:
         yield clock_problem
-    if disk_error:
-        yield f"rounds are being lost: {disk_error}"
+    if spool.error:
+        where = f"in memory only, {spool.rounds_in_memory} of them, and lost if this process ends"
+        yield f"rounds are {where if spool.rounds_in_memory else 'being lost'}: {spool.error}"
     for pump in pumps:
         if pump.state in {"waiting", "holding"}:
             yield f"{pump.name} is {pump.state}: {pump.last_error}"

@@ -1,4 +1,8 @@
-"""The room that takes rounds: at each tick read all targets, and put the round on disk."""
+"""The room that takes rounds: at each tick read all targets, and put the round on disk.
+
+While the disk refuses, rounds are held in memory, in a line of their own (docs/spool.md). Each of
+them is offered to the disk first, so it is seen at once when it takes rounds again.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from collector import __version__, catalog, clock
 from collector.clock import Tick
 from collector.errors import DiskError
 from collector.frame import Instant
+from collector.history import History
 from collector.recorder import Epochs, Recorded, Recorder
 from collector.series import TargetSeries
 from collector.spool.spool import Last, Spool
@@ -84,9 +89,11 @@ class Rounds:
         self.latest: Recorded | None = None
         self.taken_at: float | None = None  # time.monotonic()
         self.disk_error: str | None = None
+        self.history = History()
         self._scraper = scraper
         self._own = own
         self._recorder = recorder
+        self._epochs = epochs
         self._spool = spool
         self._telemetry = telemetry
         self._traces = traces
@@ -132,8 +139,9 @@ class Rounds:
             self._miss("clock", 1)
             return
         self._miss_not_running(at)
-        recorded = self._recorder.record([*readings, self._own.read(self._recorder)], at)
-        self._append(recorded)
+        recorded = self._append(
+            lambda: self._recorder.record([*readings, self._own.read(self._recorder)], at)
+        )
         self._took_s = time.monotonic() - started
         self._traces.taken(recorded, self._took_s, self._scraper.targets)
         self._telemetry.set("edgevitals_round_duration_seconds", self._took_s)
@@ -142,9 +150,12 @@ class Rounds:
         """End all series, so that nobody at the centre takes their last values for present ones."""
         at = self._timeline.at(clock.now())
         if self.latest is not None and at is not None:
-            self._append(self._recorder.record_end(at, self._own.seq(self._recorder)))
+            self._append(lambda: self._recorder.record_end(at, self._own.seq(self._recorder)))
 
-    def _append(self, recorded: Recorded) -> None:
+    def _append(self, make: Callable[[], Recorded]) -> Recorded:
+        """Make a round and keep it. It is made once more where memory is all that takes it."""
+        self._telemetry.set("edgevitals_spool_degraded", 0)  # as the round says, if it is on disk
+        recorded = make()
         try:
             if recorded.at.wall_ms is None:
                 self._timeline.keep_unstamped(recorded)
@@ -152,18 +163,43 @@ class Rounds:
                 self._keep(recorded)
                 self._timeline.kept(recorded)
         except DiskError as error:
-            self._recorder.not_kept()
-            self.disk_error = str(error)
-            self._miss("disk", 1)
-            more = self._disk_lines.passes()
-            if more is not None:
-                log.error("round %d is lost: %s%s", recorded.seq, error, more)  # noqa: TRY400
+            recorded = self._refused(recorded, make, error)
         else:
             if self.disk_error:
                 log.info("the spool takes rounds again")
             self.disk_error = None
+        self.history.add(recorded.frame.lineage.line, recorded.seq)
         self.latest = recorded
         self.taken_at = time.monotonic()
+        return recorded
+
+    def _refused(
+        self, recorded: Recorded, make: Callable[[], Recorded], error: DiskError
+    ) -> Recorded:
+        """Hold a round in memory; return it as it is held."""
+        self._telemetry.set("edgevitals_spool_degraded", 1)
+        self.disk_error = str(error)
+        if recorded.at.wall_ms is None:
+            self._recorder.not_kept()
+            self._miss("disk", 1)
+            return recorded
+        if error.in_doubt:
+            self._timeline.kept(recorded)
+        else:
+            self._recorder.take_back()
+            with self._recorder.in_memory(self._epochs):
+                recorded = make()
+            self._timeline.held(recorded)
+        for_somebody = self._chain.hold(
+            recorded.dictionary, recorded.frame, in_doubt=error.in_doubt
+        )
+        if not for_somebody:
+            self._miss("disk", 1)
+        more = self._disk_lines.passes()
+        if more is not None:
+            what = "in memory only" if for_somebody else "lost"
+            log.error("a round is %s: %s%s", what, error, more)
+        return recorded
 
     def _keep(self, recorded: Recorded) -> None:
         dropped = self._spool.make_room(self._recorder.stream.tier)

@@ -253,6 +253,13 @@ class PumpReport:
                 more,
             )
 
+    def unread(self, why: OSError) -> None:
+        self.state = "waiting"
+        self.last_error = f"a segment of the spool can't be opened: {why.strerror}"
+        more = self._quiet.passes()
+        if more is not None:
+            log.error("%s waits: %s%s", self.name, self.last_error, more)
+
     def away(self, why: str) -> None:
         if why:
             self.state, self.last_error = "waiting", why

@@ -128,6 +128,10 @@ class Timeline:
                 log.warning("rounds that have their times now can't be removed: %s", error)
             self._telemetry.set("edgevitals_unstamped_rounds", self._unstamped.rounds)
 
+    def held(self, recorded: Recorded) -> None:
+        """A stamped round is in memory only; the next one is younger all the same."""
+        self._newest_ms = recorded.at.wall_ms or 0
+
     def _step(self, tick: Instant, moved_ms: int) -> None:
         seconds = moved_ms / 1000
         direction = "back" if moved_ms < 0 else "forward"

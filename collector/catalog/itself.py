@@ -112,6 +112,24 @@ SPOOL = (
         "Disk that the spool may take (spool.max_size).",
     ),
     Metric(
+        "edgevitals_spool_degraded",
+        _GAUGE,
+        "",
+        (),
+        "vital",
+        "1 in a round that the disk did not take: it was in memory only, in a line of its own with "
+        "numbers of its own. 0 in all others.",
+    ),
+    Metric(
+        "edgevitals_spool_memory_rounds",
+        _GAUGE,
+        "rounds",
+        (),
+        "vital",
+        "Rounds that the disk did not take and that some reader does not have yet. They are lost "
+        "if the process ends; of more than 8 MiB the oldest are lost.",
+    ),
+    Metric(
         "edgevitals_spool_dropped_segments_total",
         _COUNTER,
         "",

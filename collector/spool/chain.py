@@ -121,8 +121,8 @@ class Chain:
                 in_doubt=self._is_there,
             ) from error
 
-    def hold(self, dictionary: Dictionary, frame: Frame, *, in_doubt: bool = False) -> None:
-        """Keep a round in memory that the disk refused.
+    def hold(self, dictionary: Dictionary, frame: Frame, *, in_doubt: bool = False) -> bool:
+        """Keep a round in memory that the disk refused; say whether there is a reader for it.
 
         One that is in doubt is written once more before any other: so its line has no hole, and
         if it is there twice, both are the same.
@@ -136,6 +136,7 @@ class Chain:
             if in_doubt:
                 self._in_doubt = held
             self._grown.notify_all()
+        return self.ring.rounds > 0
 
     def drop_oldest(self) -> bool:
         """Remove the oldest closed segment; say whether there was one. Raises OSError."""

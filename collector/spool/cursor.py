@@ -1,4 +1,7 @@
-"""A cursor: one reader's way through a chain. The spool's side of the pump's `Log`."""
+"""A cursor: one reader's way through a chain. The spool's side of the pump's `Log`.
+
+Rounds that the disk refused come from memory, each at its place among those on disk.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,13 @@ from collector.mark import (
 from collector.mark import encode_position as position_body
 from collector.pump import MOST_ROUNDS, Appetite, Batch, Part, most_rounds
 from collector.spool.chain import Chain
+from collector.spool.ring import Held
 from collector.spool.search import first_segment, place_behind
 from collector.spool.segment import Entry, SegmentReader, pack
 from collector.verdict import Taken, conflict, take
+
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES})
+"""Why a file can't be opened now, and may be later."""
 
 
 class Notices(Protocol):
@@ -49,14 +56,28 @@ class Notices(Protocol):
         """The position could not be written."""
         ...
 
+    def unread(self, why: OSError) -> None:
+        """A segment could not be opened, for want of something that may come back: it waits."""
+        ...
+
 
 class _End(NamedTuple):
     """Where a batch ends: what `commit` makes durable and tells."""
 
     position: Position
+    held: int
     gaps: tuple[Gap, ...]
     closed: int
     repeated: int
+
+
+class _Found(NamedTuple):
+    """A frame, and where the reader is once it has it: an offset, the newest held round."""
+
+    frame: Frame
+    dictionary: Dictionary
+    offset: int
+    held: int
 
 
 class _Gathered:
@@ -92,10 +113,10 @@ class _Gathered:
         self._closed += taken.closed
         self._repeated += len(frame.at) - rounds
 
-    def batch(self, position: Position) -> Batch:
+    def batch(self, position: Position, held: int) -> Batch:
         if self.dictionary is None:
             raise AssertionError("a batch without a dictionary")
-        end = _End(position, tuple(self._gaps), self._closed, self._repeated)
+        end = _End(position, held, tuple(self._gaps), self._closed, self._repeated)
         return Batch(self.dictionary, tuple(self.frames), end, tuple(self.aside))
 
 
@@ -112,7 +133,7 @@ class Cursor:
         self._dictionaries: dict[int, Dictionary] = {}
         self._in_use: Dictionary | None = None
         self._gathered = _Gathered()
-        self._ahead: tuple[Frame, Dictionary, int] | None = None  # read, but not gathered yet
+        self._ahead: _Found | None = None  # read, but not gathered yet
         self._damaged = False
         self._skipped = False
         self._lost = False  # by the far side, and no longer here
@@ -123,6 +144,7 @@ class Cursor:
         self._known: Known = position.marks.of.get(self._stream, ())
         self._committed = position
         self._note: Callable[[], bytes] = lambda: position.note
+        self._held = chain.ring.join(self)
 
     def mark(self, stream: int) -> Mark | None:
         """What is delivered of a stream, of the line that moved last."""
@@ -153,6 +175,7 @@ class Cursor:
             self._known = withhold(self._known, withheld)
             position = position._replace(marks=Marks({self._stream: self._known}))
         self._save(position)
+        self._chain.ring.done(self, end.held)
         gaps = (*end.gaps, *(gap for _, gap in withheld))
         self._notices.met(gaps, end.closed, end.repeated)
 
@@ -165,15 +188,17 @@ class Cursor:
         self._told = tuple(gap for mark in delivered for gap in mark.gaps)
         self._known = ()
         place = None
-        if to is not None:
+        before = mark_of(delivered, to[0]) if to else None
+        in_memory = before is not None and before.volatile  # it has no place on disk
+        if to is not None and not in_memory:
             line, epoch, seq, wall_ms = to
-            before = mark_of(delivered, line)
             kept = tuple(gap for gap in before.gaps if gap.last_seq < seq) if before else ()
             self._known = (Mark(line, epoch, seq, wall_ms, kept),)
             place = place_behind(self._chain, line, seq)
         self._segment, self._offset = place or (first_segment(self._chain), 0)
-        self._lost = place is None
+        self._lost = place is None and not in_memory
         self._forget()
+        self._held = self._chain.ring.join(self)
         self._save(self._position())
 
     def wait(self, seconds: float, stop: Event) -> bool:
@@ -186,13 +211,17 @@ class Cursor:
         self._appetite = Appetite(1, 0.0)
 
     def close(self) -> None:
+        self._chain.ring.leave(self)
+        self._close_reader()
+
+    def _close_reader(self) -> None:
         if self._reader:
             self._reader.close()
             self._reader = None
 
     def _forget(self) -> None:
         """What was read on the way to the next batch."""
-        self.close()
+        self._close_reader()
         self._dictionaries = {}
         self._in_use = None
         self._gathered = _Gathered()
@@ -204,7 +233,7 @@ class Cursor:
         """Collect frames of one dictionary, as many as are there and fit."""
         got = self._gathered
         while got.rounds < got.most and (found := self._next_frame()) is not None:
-            frame, dictionary, end = found
+            frame, dictionary = found.frame, found.dictionary
             if (got.frames or got.aside) and got.dictionary is not dictionary:
                 self._ahead = found
                 got.most = 0  # this batch is complete: the next begins with another dictionary
@@ -214,8 +243,9 @@ class Cursor:
             if not self._known:
                 self._begin(frame, got)
             taken = take(self._known, frame, self._reason())
-            self._known, self._offset = taken.known, end
-            self._damaged = self._skipped = self._lost = False
+            self._known, self._offset, self._held = taken.known, found.offset, found.held
+            if not frame.lineage.volatile:
+                self._damaged = self._skipped = self._lost = False
             got.add(frame, self._untold(taken))
         live = got.rounds < min(self._appetite.least, got.most)
         if not got.aside and (
@@ -223,7 +253,7 @@ class Cursor:
         ):
             return None
         self._gathered = _Gathered()
-        return got.batch(self._position())
+        return got.batch(self._position(), self._held)
 
     def _position(self) -> Position:
         of = {self._stream: self._known} if self._known else {}
@@ -265,12 +295,19 @@ class Cursor:
             return GapReason.SPOOL_DAMAGED
         return GapReason.SPOOL_FULL if self._skipped else GapReason.NOT_WRITTEN
 
-    def _next_frame(self) -> tuple[Frame, Dictionary, int] | None:
-        """The next frame that can be read, its dictionary, and the offset behind it."""
+    def _next_frame(self) -> _Found | None:
+        """The next frame that can be read."""
         if self._ahead:
             ahead, self._ahead = self._ahead, None
             return ahead
-        while (found := self._next_record()) is not None:
+        while True:
+            # Asked for before the disk: what was appended before it came is seen there then.
+            held = self._chain.ring.after(self._held)
+            found = self._next_record(held)
+            if found is None:
+                if held is None or not self._is_due(held):
+                    return None
+                return _Found(held.frame, held.dictionary, self._offset, held.number)
             body, end = found
             if isinstance(body, Dictionary):
                 self._dictionaries.setdefault(body.id, body)
@@ -278,17 +315,21 @@ class Cursor:
                 dictionary = self._dictionaries.get(body.dictionary_id)
                 if dictionary is not None:
                     self._in_use = dictionary
-                    return body, dictionary, end
+                    return _Found(body, dictionary, end, self._held)
                 self._damaged = True  # its dictionary was: the seq will tell what is missing
             self._offset = end
-        return None
 
-    def _next_record(self) -> tuple[Body, int] | None:
-        while True:
-            entry, closed = self._next_entry()
+    def _is_due(self, held: Held) -> bool:
+        """Whether everything on disk before a held round has been read."""
+        return held.behind <= (self._segment, self._offset)
+
+    def _next_record(self, held: Held | None) -> tuple[Body, int] | None:
+        """The next record on disk; None when there is none yet, or none before the held round."""
+        while held is None or not self._is_due(held):
+            entry, closed = self._next_entry(held)
             if entry is None:
                 # Bytes left at the end of a closed segment: torn, or damaged. The seq will tell.
-                if not closed or not self._open_next():
+                if not closed or not self._open_next(held):
                     return None
                 continue
             if entry.damaged:
@@ -301,37 +342,54 @@ class Cursor:
             except FormatError:
                 self._damaged = True
                 self._offset = entry.end
+        return None
 
-    def _next_entry(self) -> tuple[Entry | None, bool]:
-        if self._reader is None and not self._open(self._segment):
+    def _next_entry(self, held: Held | None) -> tuple[Entry | None, bool]:
+        if self._reader is None and not self._open(self._segment, held):
             return None, False
         reader = self._reader
         if reader is None:
             return None, False
         end, closed = self._chain.readable_end(self._segment, reader)
+        in_the_middle = held is not None and held.behind[0] == self._segment
+        if held is not None and in_the_middle:
+            end, closed = min(end, held.behind[1]), False
+        entry: Entry | None = None
         try:
-            return reader.read(self._offset, end), closed
+            entry = reader.read(self._offset, end)
         except OSError:  # the disk can't give it back: what is missing will be a gap
             self._damaged = True
-            return None, closed
+        if held is not None and in_the_middle and entry is None:
+            self._damaged |= self._offset < end
+            self._offset = held.behind[1]
+        return entry, closed
 
-    def _open_next(self) -> bool:
+    def _open_next(self, held: Held | None) -> bool:
         """Go on to the segment behind this one; False when there is none yet."""
         reader = self._reader
         if reader and self._offset < self._chain.readable_end(self._segment, reader)[0]:
             self._damaged = True
-        return self._open(self._segment + 1)
+        return self._open(self._segment + 1, held)
 
-    def _open(self, number: int) -> bool:
-        """Open the first segment at or behind a number; False when there is none."""
+    def _open(self, number: int, held: Held | None) -> bool:
+        """Open the first segment at or behind a number; False when there is none to be read now."""
         while (found := self._chain.after(number)) is not None:
-            self.close()
             there, path = found
+            if held is not None and there > held.behind[0]:
+                break
+            self._close_reader()
             try:
                 self._reader = SegmentReader(path)
             except FileNotFoundError:  # dropped just now, or removed by somebody
                 self._chain.vanished(there)
                 self._passed_over(there)
+                number = there + 1
+                continue
+            except OSError as error:
+                if error.errno in _PASSING:
+                    self._notices.unread(error)
+                    return False
+                self._damaged = True
                 number = there + 1
                 continue
             if there != self._segment:
@@ -346,6 +404,12 @@ class Cursor:
                 except OSError:  # the disk can't give it back: what can't be read will be a gap
                     self._damaged = True
             return True
+        if held is not None and not self._is_due(held):
+            # All that lay between was dropped.
+            self._close_reader()
+            if self._known:
+                self._passed_over(number)
+            self._segment, self._offset = held.behind
         return False
 
     def _passed_over(self, number: int) -> None:
@@ -361,7 +425,7 @@ class Cursor:
         while at < self._offset and (entry := reader.read(at, self._offset)) is not None:
             at = entry.end
             try:
-                body = decode(entry.payload)
+                body = decode(entry.payload, self._dictionaries)
             except FormatError:
                 continue
             if isinstance(body, Dictionary):

@@ -6,7 +6,7 @@ finds the gap by their seqs. What is in here when the process ends is lost.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from threading import Lock
 from typing import NamedTuple
 
@@ -29,7 +29,6 @@ class Held(NamedTuple):
     behind: tuple[int, int]
     dictionary: Dictionary
     frame: Frame
-    size: int
 
 
 class Ring:
@@ -39,6 +38,7 @@ class Ring:
         self._most_bytes = most_bytes
         self._held: deque[Held] = deque()
         self._bytes = 0
+        self._users: Counter[int] = Counter()  # how many rounds need each dictionary
         self._newest = 0
         self._pushed_out = 0
         self._readers: dict[int, int] = {}
@@ -81,14 +81,13 @@ class Ring:
 
     def add(self, behind: tuple[int, int], dictionary: Dictionary, frame: Frame) -> Held:
         with self._changing:
-            size = len(encode_frame(frame))
-            if not self._held or self._held[-1].dictionary is not dictionary:
-                # The series themselves are shared by all dictionaries of the process.
-                size += len(dictionary.packed) + _POINTER_BYTES * len(dictionary.series)
             self._newest += 1
-            one = Held(self._newest, behind, dictionary, frame, size)
+            one = Held(self._newest, behind, dictionary, frame)
             self._held.append(one)
-            self._bytes += size
+            self._bytes += len(encode_frame(frame))
+            if not self._users[id(dictionary)]:
+                self._bytes += _size(dictionary)
+            self._users[id(dictionary)] += 1
             self._let_go()
             while self._bytes > self._most_bytes and len(self._held) > 1:
                 self._pushed_out = self._held[0].number
@@ -108,4 +107,14 @@ class Ring:
             self._remove_oldest()
 
     def _remove_oldest(self) -> None:
-        self._bytes -= self._held.popleft().size
+        one = self._held.popleft()
+        self._bytes -= len(encode_frame(one.frame))
+        self._users[id(one.dictionary)] -= 1
+        if not self._users[id(one.dictionary)]:
+            del self._users[id(one.dictionary)]
+            self._bytes -= _size(one.dictionary)
+
+
+def _size(dictionary: Dictionary) -> int:
+    """Bytes that it adds: the series themselves are shared by all dictionaries of the process."""
+    return len(dictionary.packed) + _POINTER_BYTES * len(dictionary.series)

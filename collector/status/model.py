@@ -26,6 +26,8 @@ class TargetStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpoolStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """`degraded`: the disk takes no rounds; those that a reader has still to get are in memory."""
+
     path: str
     bytes: int
     max_bytes: int
@@ -33,6 +35,8 @@ class SpoolStatus(msgspec.Struct, frozen=True, kw_only=True):
     oldest_at: float | None = None
     writable: bool = True
     error: str | None = None
+    degraded: bool = False
+    rounds_in_memory: int = 0
 
 
 class StreamStatus(msgspec.Struct, frozen=True, kw_only=True):

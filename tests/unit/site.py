@@ -95,6 +95,9 @@ class Site:
     def missed(self) -> dict[str, int]:
         return self.telemetry.by_label("edgevitals_round_missed_total", "reason")
 
+    def gaps(self) -> dict[str, int]:
+        return self.telemetry.by_label("edgevitals_gap_rounds_total", "reason")
+
     def cursor(self, reader: str = "sink-centre") -> Cursor:
         report = PumpReport("forward-centre", "spool", "https://centre", self.telemetry)
         return self.spool.cursor(TIER, reader, Appetite(1, 0.0), report)

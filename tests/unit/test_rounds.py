@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 import struct
 from itertools import count
@@ -14,10 +16,11 @@ from collector.columns import NO_SAMPLE, STALE
 from collector.frame import Instant
 from collector.spool.spool import Last
 from tests.unit.examples import BOOT
-from tests.unit.site import INTERVAL_S, START_MS, TIER, Site, tick
+from tests.unit.site import INTERVAL_S, START_MS, TIER, Site, rounds_of, tick
 
 SEQ, UP, TEMPERATURE = "edgevitals_round_seq{edgevitals}", "up{kafka}", "temperature{kafka}"
 INFO = "edgevitals_epoch_info{edgevitals}"
+DEGRADED = "edgevitals_spool_degraded{edgevitals}"
 
 
 def bits(value):
@@ -28,6 +31,21 @@ def bits(value):
 def site(tmp_path):
     with Site(tmp_path / "spool") as one:
         yield one
+
+
+@pytest.fixture
+def refusing(site, monkeypatch):
+    """While it is set, the disk takes nothing."""
+    refusing = Event()
+    real = os.pwrite
+
+    def pwrite(fd, data, at):
+        if refusing.is_set():
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+        return real(fd, data, at)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    return refusing
 
 
 def seqs(site):
@@ -114,15 +132,110 @@ def test_a_round_that_the_disk_does_not_take_is_missed_and_the_line_goes_on(site
     assert site.rounds.disk_error is not None
     assert site.rounds.disk_error.startswith(f"{folder} does not take the round: Not a directory")
     assert site.rounds.latest is not None, "/metrics shows it all the same"
-    assert site.rounds.latest.seq == 2
     folder.unlink()
     site.take(30)
     assert site.rounds.disk_error is None
-    assert seqs(site) == [3], "the seqs of the lost rounds are never used again"
+    assert seqs(site) == [1], "no hole: the line on disk goes on behind its last round"
     assert [record.levelname for record in caplog.records if record.name == "collector.rounds"] == [
         "ERROR",
         "INFO",
     ], "one line a minute"
+
+
+def delivered(cursor):
+    """The line (1 for the first met), seq, and the cells of each round that a reader gets."""
+    rounds = []
+    lines: dict[int, int] = {}
+    while (batch := cursor.read(0.0)) is not None:
+        for frame in batch.frames:
+            line = lines.setdefault(frame.lineage.line, len(lines) + 1)
+            rounds += [(line, frame.first_seq + i) for i in range(len(frame.at))]
+        cells = rounds_of(batch)
+        for (_, seq), one in zip(rounds[-len(cells) :], cells, strict=True):
+            assert one[SEQ] == bits(seq), "what a round says of itself is its number"
+            degraded = any(frame.lineage.volatile for frame in batch.frames)
+            assert one[DEGRADED] == bits(degraded)
+        cursor.commit(batch)
+    return rounds
+
+
+def test_rounds_that_the_disk_refuses_are_delivered_from_memory_in_order(site, refusing):
+    """The line on disk has no hole for them, theirs none for those on disk."""
+    cursor = site.cursor()
+    for i, refuses in enumerate((0, 0, 1, 1, 1, 0, 0, 1, 0)):
+        (refusing.set if refuses else refusing.clear)()
+        site.take(i * 15)
+        assert site.telemetry.values()["edgevitals_spool_degraded", ()] == refuses
+        assert (site.rounds.disk_error is not None) == bool(refuses)
+    assert site.spool.rounds_in_memory == 4
+    disk, memory = 1, 2
+    assert delivered(cursor) == [
+        *((disk, seq) for seq in (1, 2)),
+        *((memory, seq) for seq in (1, 2, 3)),
+        *((disk, seq) for seq in (3, 4)),
+        (memory, 4),
+        (disk, 5),
+    ]
+    assert (site.missed(), site.gaps()) == ({}, {})
+    assert site.spool.rounds_in_memory == 0, "what all readers have is let go of"
+    cursor.close()
+    assert seqs(site) == [1, 2, 3, 4, 5]
+
+
+def test_series_that_end_while_the_disk_refuses_end_once(site, tmp_path, refusing):
+    cursor = site.cursor()
+    site.take(0)
+    refusing.set()
+    site.take(15)
+    site.source.value = None
+    site.take(30)
+    refusing.clear()
+    site.take(45)
+    rounds = []
+    while (batch := cursor.read(0.0)) is not None:
+        rounds += rounds_of(batch)
+        cursor.commit(batch)
+    assert [one["at"] for one in rounds] == [START_MS + 1000 * s for s in (0, 15, 30, 45)]
+    assert [one[TEMPERATURE] for one in rounds] == [bits(1), bits(1), STALE, NO_SAMPLE]
+    # Each epoch is shown by its own rounds, and ends in the first of the other.
+    assert site.gaps() == {}
+    cursor.close()
+
+
+def test_a_backlog_counts_rounds_of_disk_and_memory_in_the_order_they_came(site, refusing):
+    cursor = site.cursor()
+    behind = []
+    for i, refuses in enumerate((False, False, True, True, False, True, False)):
+        (refusing.set if refuses else refusing.clear)()
+        site.take(i * 15)
+    while (batch := cursor.read(0.0)) is not None:
+        cursor.commit(batch)
+        behind.append(site.rounds.history.behind(cursor.mark(site.stream.key)))
+    assert behind[-1] == 0
+    assert behind == sorted(behind, reverse=True)
+    assert all(count is not None for count in behind)
+    cursor.close()
+
+
+def test_a_round_in_doubt_keeps_its_number(site, monkeypatch):
+    """Its sync failed twice: it may be on the disk, so no other round may be its like."""
+    cursor = site.cursor()
+    site.take(0)
+    with monkeypatch.context() as disk:
+
+        def fail(_: int) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        disk.setattr(os, "fdatasync", fail)
+        for at_s in (15, 30, 45):
+            site.take(at_s)
+    site.take(60)
+    rounds = delivered(cursor)
+    assert rounds == [(1, 1), (1, 2), (2, 1), (2, 2), (1, 3)]
+    assert site.gaps() == {}
+    cursor.close()
+    seqs_on_disk = seqs(site)
+    assert seqs_on_disk == [1, 2, 3]
 
 
 def test_segments_that_make_way_are_counted(tmp_path):
@@ -149,7 +262,7 @@ def test_an_old_segment_that_can_not_be_removed_costs_a_round_and_no_more(tmp_pa
         while not site.missed():
             site.take(after_s)
             after_s += 1
-        assert site.missed() == {"disk": 1}
+        assert site.missed() == {"disk": 1}, "there is no reader to get it from memory"
         assert str(site.rounds.disk_error).startswith("an old segment in")
         first.rmdir()
         site.take(after_s)

@@ -243,7 +243,7 @@ def test_rounds_wait_on_when_the_disk_does_not_take_them(folder, monkeypatch):
         site.take(15)
         monkeypatch.undo()
         site.take(30)
-    assert times(folder) == [(1, 0), (3, 30)]
+    assert times(folder) == [(1, 0), (2, 30)]
     assert site.missed() == {"disk": 1}
 
 

@@ -69,6 +69,9 @@ class Told:
     def unsaved(self, why: OSError) -> None:
         self.errors.append(why)
 
+    def unread(self, why: OSError) -> None:
+        self.errors.append(why)
+
 
 class Site:
     """A chain of small segments, without a spool around it."""

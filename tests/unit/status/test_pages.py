@@ -113,6 +113,8 @@ def test_status_json_has_the_documented_keys():
         "oldest_at",
         "writable",
         "error",
+        "degraded",
+        "rounds_in_memory",
     ]
     assert list(document["streams"][0]) == ["tier", "epoch", "last_seq", "last_at"]
     assert list(document["pumps"][0]) == [
