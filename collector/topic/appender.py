@@ -65,6 +65,8 @@ class Appender:
                 "linger.ms": 5,
                 "batch.num.messages": 1,  # a batch that is too large tells not which record is
                 "compression.type": "none",  # frames are compressed inside
+                # Else its question where the topic is would make a broker make it, its own way.
+                "allow.auto.create.topics": False,
                 "queue.buffering.max.kbytes": 16_384,
                 "queue.buffering.max.messages": 2000,
                 "error_cb": self._on_error,

@@ -164,7 +164,8 @@ class TopicWriter:
         there, lost = self._read_back.compare(self._stream, self._acked, self._topic_id, attempt)
         self._acked, self._is_sure = there, True
         if lost is not None:
-            self._dictionary_id = 0
+            # The broker has no memory of this producer either: it would refuse what follows.
+            self._appender.close()
             raise lost
 
     def _write(self, batch: Batch, attempt: Attempt) -> None:

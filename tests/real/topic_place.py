@@ -14,7 +14,11 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
+    NewPartitions,
+    NewTopic,
     ResourceType,
 )
 
@@ -22,6 +26,7 @@ from collector.admin.client import Admin
 from collector.dictionary import Dictionary
 from collector.mark import GapReason, Marks, from_metadata
 from collector.pump import Appetite, Batch
+from collector.telemetry import PumpReport
 from collector.topic.client import TopicPlace
 from collector.topic.creation import TopicCreation
 from collector.topic.reader import Member, TopicReader
@@ -68,13 +73,16 @@ class Place:
         self.name = name
         self.group = f"edgevitals.{name}"
         self.heard = Heard()
-        self._properties = {"bootstrap.servers": kafka.bootstrap}
-        self._creation = TopicCreation(admin, 96 << 20)
-        self._client = AdminClient({**self._properties, "log_level": 0})
+        self.properties = {"bootstrap.servers": kafka.bootstrap}
+        self._admin = admin
+        self._client = AdminClient({**self.properties, "log_level": 0})
 
-    def writer(self, memory: Memory | None = None) -> TopicWriter:
+    def writer(self, memory: Memory | None = None, report: PumpReport | None = None) -> TopicWriter:
+        """As the program makes it: with a memory it reads back what an earlier one wrote."""
+        creation = TopicCreation(self._admin, 96 << 20, report.advise if report else _unheard)
+        throttled = report.throttled if report else _unheard
         place = TopicPlace(self.name, STANDARD)
-        return TopicWriter(place, self._properties, self._creation, memory)
+        return TopicWriter(place, self.properties, creation, memory, throttled)
 
     def write(self, of: Dictionary, *frames: tuple[int, int]) -> None:
         """Append rounds, (first seq, number) a batch, by a writer of their own."""
@@ -86,14 +94,14 @@ class Place:
     def reader(
         self, instance: str = "a", properties: dict[str, str] | None = None
     ) -> Iterator[TopicReader]:
-        all_properties = {**self._properties, **(properties or {})}
+        all_properties = {**self.properties, **(properties or {})}
         member = Member(self.group, instance)
         with closing(TopicReader(self.name, all_properties, member, EAGER, self.heard)) as one:
             yield one
 
     def records(self) -> list[Message]:
         """What any consumer finds in the partition, from its start."""
-        consumer = Consumer({**self._properties, "group.id": "nobody"})
+        consumer = Consumer({**self.properties, "group.id": "nobody"})
         try:
             place = TopicPartition(self.name, STANDARD, 0)
             _, end = consumer.get_watermark_offsets(place, timeout=SOON)
@@ -107,7 +115,7 @@ class Place:
 
     def committed(self) -> tuple[int, Marks]:
         """The group's offset, and the marks beside it."""
-        consumer = Consumer({**self._properties, "group.id": self.group})
+        consumer = Consumer({**self.properties, "group.id": self.group})
         try:
             place = TopicPartition(self.name, STANDARD)
             (found,) = consumer.committed([place], timeout=SOON)
@@ -135,6 +143,34 @@ class Place:
         for future in self._client.delete_records([place]).values():
             future.result(SOON)
 
+    def delete(self) -> None:
+        """Delete the topic, and return when no broker knows it."""
+        for future in self._client.delete_topics([self.name]).values():
+            future.result(SOON)
+        wait_for(lambda: self.name not in self._client.list_topics(timeout=SOON).topics, SOON)
+
+    def create(self, partitions: int = 3, **config: str) -> None:
+        """Create the topic as somebody else would, `_` in a setting's name for its dots."""
+        named = {name.replace("_", "."): value for name, value in config.items()}
+        topic = NewTopic(self.name, num_partitions=partitions, replication_factor=1, config=named)
+        for future in self._client.create_topics([topic]).values():
+            future.result(SOON)
+        wait_for(lambda: self.name in self._client.list_topics(timeout=SOON).topics, SOON)
+
+    def add_partitions(self, total: int) -> None:
+        for future in self._client.create_partitions([NewPartitions(self.name, total)]).values():
+            future.result(SOON)
+        wait_for(lambda: self.partitions() == total, SOON)
+
+    def alter(self, **config: str) -> None:
+        entries = [
+            ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, self.name, incremental_configs=entries)
+        for future in self._client.incremental_alter_configs([resource]).values():
+            future.result(SOON)
+
     def config(self) -> dict[str, str]:
         resource = ConfigResource(ResourceType.TOPIC, self.name)
         (future,) = self._client.describe_configs([resource]).values()
@@ -142,6 +178,10 @@ class Place:
 
     def partitions(self) -> int:
         return len(self._client.list_topics(self.name, timeout=SOON).topics[self.name].partitions)
+
+
+def _unheard(_: object) -> None:
+    pass
 
 
 def batch(of: Dictionary, seq: int, rounds: int = 1) -> Batch:
