@@ -17,14 +17,15 @@ from collector.errors import CollectorError
     examples=(
         ("edgevitals spool ls -c config.yaml", "which rounds are there, who has still to read?"),
         ("edgevitals spool verify -c config.yaml", "is every record whole?"),
+        ("edgevitals spool rejected -c config.yaml", "what did a receiver refuse?"),
         ("edgevitals spool ls --spool /mnt/disk/edgevitals", "of a disk from another machine"),
     ),
 )
 def spool() -> None:
     """Look into the spool: the folder that keeps every round.
 
-    Works from its files alone, takes no lock and changes nothing: a collector that runs is not
-    disturbed, and one that is dead is not needed.
+    Works from its files alone and takes no lock of the collector's: one that runs is not disturbed,
+    and one that is dead is not needed. Nothing is changed, but what `rejected --replay` delivers.
     """
 
 
@@ -90,3 +91,59 @@ def verify(file: Path | None, folder: Path | None, output: str) -> int:
         return OK
     newer = all(one.trouble is Trouble.NEWER for one in found.findings)
     return CANNOT_TELL if newer and not found.holes else PROBLEM
+
+
+@spool.command(
+    cls=Verb,
+    examples=(
+        ("edgevitals spool rejected -c config.yaml", "what, when and why"),
+        ("edgevitals spool rejected -c config.yaml --replay", "the receiver takes it by now"),
+        ("edgevitals spool rejected -c config.yaml -o json | jq '.rejected[].reason'", "count"),
+    ),
+)
+@click.option("--replay", is_flag=True, help="Send it again, through the sinks of -c FILE.")
+@click.option("--sink", metavar="NAME", help="With --replay: only what this sink refused.")
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="REASON",
+    help="With --replay: only what has this reason. Needed for order and conflict.",
+)
+@spool_access.options
+def rejected(
+    replay: bool,
+    sink: str | None,
+    reasons: tuple[str, ...],
+    file: Path | None,
+    folder: Path | None,
+    output: str,
+) -> int:
+    """Print what was set aside: refused by a receiver for good, and kept.
+
+    With --replay it is sent again. What is taken leaves the store, what is refused again stays.
+    Safe to repeat, and while a collector runs: the store has files of its own, and what that sets
+    aside meanwhile stays in it. Two replays at once are refused.
+
+    Exits with 1 when --replay leaves something, with 3 when a receiver can't be reached.
+    """
+    from collector.cli import spool_rejected  # noqa: PLC0415
+    from collector.spool import aside  # noqa: PLC0415
+
+    if replay and file is None:
+        raise click.UsageError("--replay needs -c FILE: its sinks are used")
+    if not replay and (sink or reasons):
+        raise click.UsageError("--sink and --reason go with --replay")
+    config = spool_access.config_of(file)
+    store = spool_access.files_of(config, folder).path / "rejected"
+    if config and replay:
+        return spool_rejected.Replay(config, store, sink, reasons).run(output)
+    try:
+        found = aside.read(store)
+    except CollectorError as error:
+        spool_access.cannot_tell(error)
+    if output == "json":
+        click.echo(as_json(spool_rejected.as_tree(found)))
+    else:
+        click.echo("\n".join(spool_rejected.page(found)))
+    return OK

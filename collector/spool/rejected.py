@@ -19,6 +19,9 @@ from collector.pump import Batch
 from collector.spool.segment import SegmentWriter, number_of, path_of
 
 MAX_BYTES = 64 << 20
+TAKEN = ".taken"
+"""The ending of the file that says what of another was taken since (aside.py)."""
+
 _FILE_BYTES = 4 << 20
 _DETAIL_CHARACTERS = 500
 
@@ -89,8 +92,13 @@ class Rejected:
         files = self._files()
         number = files[-1][0] + 1 if files else 1
         while files and sum(size for _, size in files) > MAX_BYTES - _FILE_BYTES:
-            path_of(self._folder, files.pop(0)[0]).unlink(missing_ok=True)
+            oldest = path_of(self._folder, files.pop(0)[0])
+            # What was taken of it goes first: it must not be said of a later file.
+            oldest.with_suffix(TAKEN).unlink(missing_ok=True)
+            oldest.unlink(missing_ok=True)
         self._writer = SegmentWriter(path_of(self._folder, number))
+        with suppress(OSError):  # a disk without locks: the writer notices if it loses its file
+            self._writer.hold()
         return self._writer
 
     def _files(self) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ repair, and a file that was ever read can't change under its reader.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import struct
 import zlib
@@ -107,6 +108,10 @@ class SegmentWriter:
         if _inode(os.stat(self.path)) != self._inode:  # noqa: PTH116 - a Path costs more than it
             raise FileNotFoundError(errno.ENOENT, "it was put aside while it was written")
         self.end, self.is_failed = at, False
+
+    def hold(self) -> None:
+        """Lock the file until it is closed: then others see that it still grows. Raises OSError."""
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def close(self) -> None:
         os.close(self._fd)
