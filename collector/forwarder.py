@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from collector.admin.client import Admin
 from collector.config import Config, SinkConfig
 from collector.credentials import kafka_properties
+from collector.foresight import Dated, Foresight
+from collector.horizon import Horizon
 from collector.lanes import Lanes
 from collector.line import Part, appetite_for, destinations_of, part, spool_reader
 from collector.pump import Pump
@@ -40,11 +42,13 @@ def pumps(
     """For each sink the pump of the own rounds, and the lanes of the sites' rounds."""
     for sink in config.sinks:
         report = PumpReport(f"own-{sink.name}", "spool", sink.url, telemetry)
-        receiver, *others = destinations_of(sink, 1 + config.lanes(sink))
+        horizon = Horizon()
+        foresight = Foresight(horizon)
+        receiver, *others = destinations_of(sink, 1 + config.lanes(sink), horizon=horizon)
         appetite = appetite_for(config, config.rounds_per_request(sink))
-        cursor = spool_reader(config, spool, sink, appetite, report)
-        yield part(cursor, receiver, spool, report, traces, [receiver])
-        yield _lanes(config, spool, sink, others, telemetry, traces)
+        cursor = spool_reader(config, spool, sink, appetite, report, foresight)
+        yield part(cursor, Dated(receiver, foresight), spool, report, traces, [receiver])
+        yield _lanes(config, spool, sink, others, telemetry, traces, foresight)
 
 
 def _lanes(
@@ -54,6 +58,7 @@ def _lanes(
     receivers: Sequence[RemoteWrite],
     telemetry: Telemetry,
     traces: Traces,
+    foresight: Foresight,
 ) -> Part:
     from collector.topic.reader import Member, TopicReader  # noqa: PLC0415 - librdkafka is large
 
@@ -66,6 +71,7 @@ def _lanes(
         member,
         appetite_for(config, config.rounds_per_request(sink)),
         keeper,
+        foresight,
     )
     lanes = Lanes(reader, len(receivers))
     rooms: list[Room] = [lanes.run]
@@ -73,6 +79,6 @@ def _lanes(
     for log, receiver in zip(lanes.logs, receivers, strict=True):
         report = PumpReport(name, source, sink.url, telemetry)
         report.watch = traces.watch(name, sink.url)
-        rooms.append(Pump(name, log, receiver, spool.rejected, report).run)
+        rooms.append(Pump(name, log, Dated(receiver, foresight), spool.rejected, report).run)
         reports.append(report)
     return Part(rooms, lanes, reports, receivers, is_ours=False)

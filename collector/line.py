@@ -15,6 +15,8 @@ from collector.config import Config, SinkConfig, TierName
 from collector.credentials import kafka_properties
 from collector.dictionary import Stream
 from collector.errors import Retry
+from collector.foresight import Dated, Foresight
+from collector.horizon import Horizon
 from collector.mark import Mark
 from collector.pump import Appetite, Destination, Log, Pump
 from collector.rooms import Room
@@ -90,9 +92,11 @@ def pumps(
         report = PumpReport(f"forward-{sink.name}", source, sink.url, telemetry)
         appetite = appetite_for(config, config.rounds_per_request(sink))
         reader = _topic_reader if through else spool_reader
-        reads = reader(config, spool, sink, appetite, report)
-        (receiver,) = destinations_of(sink)
-        yield part(reads, receiver, spool, report, traces, [receiver])
+        horizon = Horizon()
+        foresight = Foresight(horizon)
+        reads = reader(config, spool, sink, appetite, report, foresight)
+        (receiver,) = destinations_of(sink, horizon=horizon)
+        yield part(reads, Dated(receiver, foresight), spool, report, traces, [receiver])
 
 
 def newest_in_topic(config: Config, spool: Spool) -> Last | None:
@@ -135,19 +139,29 @@ def _topic_part(
 
 
 def _topic_reader(
-    config: Config, spool: Spool, sink: SinkConfig, appetite: Appetite, report: PumpReport
+    config: Config,
+    spool: Spool,
+    sink: SinkConfig,
+    appetite: Appetite,
+    report: PumpReport,
+    foresight: Foresight,
 ) -> ReadLog:
     from collector.topic.reader import Member, TopicReader  # noqa: PLC0415 - librdkafka is large
 
     member = Member(f"edgevitals.{sink.name}", f"{spool.site}.{spool.node}")
     topic = config.topic_name or ""
-    return TopicReader(topic, kafka_properties(config), member, appetite, report)
+    return TopicReader(topic, kafka_properties(config), member, appetite, report, foresight)
 
 
 def spool_reader(
-    _: Config, spool: Spool, sink: SinkConfig, appetite: Appetite, report: PumpReport
+    _: Config,
+    spool: Spool,
+    sink: SinkConfig,
+    appetite: Appetite,
+    report: PumpReport,
+    foresight: Foresight,
 ) -> ReadLog:
-    return spool.cursor(TIER, f"sink-{sink.name}", appetite, report)
+    return spool.cursor(TIER, f"sink-{sink.name}", appetite, report, foresight)
 
 
 def appetite_for(config: Config, least: int) -> Appetite:
@@ -155,17 +169,22 @@ def appetite_for(config: Config, least: int) -> Appetite:
 
 
 def destinations_of(
-    sink: SinkConfig, number: int = 1, *, deadline_s: float | None = None, is_limited: bool = True
+    sink: SinkConfig,
+    number: int = 1,
+    *,
+    deadline_s: float | None = None,
+    is_limited: bool = True,
+    horizon: Horizon | None = None,
 ) -> list[RemoteWrite]:
     """So many doors to one receiver, each with a connection of its own; they share its limits.
 
-    `is_limited=False` leaves `rate_limit` to others.
+    `is_limited=False` leaves `rate_limit` to others. `horizon` hears what time it is there.
     """
     from collector.sinks.access import access  # noqa: PLC0415 - no sink, no HTTP
     from collector.sinks.post import DEADLINE_S  # noqa: PLC0415
     from collector.sinks.remote_write import RemoteWrite  # noqa: PLC0415
 
-    way_in = access(sink)
+    way_in = replace(access(sink), horizon=horizon)
     if not is_limited:
         way_in = replace(way_in, rate=None)
     deadline_s = deadline_s or DEADLINE_S

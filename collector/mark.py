@@ -95,7 +95,9 @@ class Mark(NamedTuple):
 
     It was taken at `wall_ms`, in `epoch`, whose rounds are those from `first_seq` on (0: not known;
     seq + 1: none is delivered yet). The newest time of the line is `back_ms` later: above 0 after a
-    backward step of the clock. The line began at `since_ms` to follow another one; 0: the first.
+    backward step of the clock. The newest time that was sent is `sent_ms`, where a step was applied
+    on the way; 0: that of the stamps. The line began at `since_ms` to follow another one; 0: the
+    first.
     """
 
     line: int
@@ -108,6 +110,7 @@ class Mark(NamedTuple):
     since_ms: int = 0
     refused: tuple[int, ...] = ()
     volatile: bool = False
+    sent_ms: int = 0
 
     @property
     def latest_ms(self) -> int:
@@ -314,12 +317,13 @@ def _encode_mark(mark: Mark) -> bytes:
             uint_field(9, zigzag(mark.since_ms)),
             bytes_field(10, b"".join(one.to_bytes(8, "little") for one in mark.refused)),
             uint_field(11, mark.volatile),
+            uint_field(12, zigzag(mark.sent_ms)),
         ]
     )
 
 
 def _decode_mark(data: bytes) -> tuple[int, Mark]:
-    numbers = dict.fromkeys((1, 2, 3, 4, 5, 7, 8, 9, 11), 0)
+    numbers = dict.fromkeys((1, 2, 3, 4, 5, 7, 8, 9, 11, 12), 0)
     gaps = []
     refused = b""
     for field, value in fields(data):
@@ -343,6 +347,7 @@ def _decode_mark(data: bytes) -> tuple[int, Mark]:
         unzigzag(numbers[9]),
         tuple(epochs[-MAX_REFUSED:]),
         bool(numbers[11]),
+        unzigzag(numbers[12]),
     )
     return numbers[1], mark
 

@@ -233,6 +233,12 @@ class PumpReport:
         if more is not None:
             log.error("%s holds a stream: %s%s", self.name, why, more)
 
+    def waits(self, why: str) -> None:
+        self.state, self.last_error = "holding", why
+        more = self._quiet.passes()
+        if more is not None:
+            log.warning("%s holds a stream: %s%s", self.name, why, more)
+
     def damaged(self, why: FormatError) -> None:
         log.error("%s passed over a record that is not ours: %s", self.name, why)
 

@@ -18,6 +18,7 @@ from collector.config import ProxyConfig, SinkConfig, TlsConfig
 from collector.config.headers import FILE_ENDING
 from collector.credentials import Secret
 from collector.errors import CollectorError, Retry
+from collector.horizon import Horizon
 from collector.sinks.rate import Rate
 
 Read = Callable[[], str]
@@ -49,6 +50,7 @@ class Access:
     """The way into one receiver; nothing of it has been read yet. Shared by all that send there.
 
     `headers` are text, or secrets to be asked for before each request, as `token` is.
+    `horizon` is told what time the receiver says it is.
     """
 
     token: Read | None = field(default=None, repr=False)
@@ -57,6 +59,7 @@ class Access:
     tls: TlsConfig = field(default_factory=TlsConfig)
     proxy: Proxy | None = None
     rate: Rate | None = None
+    horizon: Horizon | None = None
 
 
 def access(sink: SinkConfig) -> Access:

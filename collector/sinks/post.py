@@ -78,6 +78,7 @@ class Post:
             self._target = f"http://{self.where}{parts.request_uri}"
             self._headers["Host"] = parts.netloc or self.where
         self._rate = access.rate
+        self._horizon = access.horizon
         self._on_exchange = on_exchange
         self._deadline_s = deadline_s
 
@@ -115,6 +116,8 @@ class Post:
             if not code.isdigit():
                 self.close()
             self._on_exchange(Exchange(code, len(body), time.monotonic() - began))
+        if self._horizon is not None:
+            self._horizon.heard(reply.headers.get("date"))
         # What a peer echoes must not end in a log.
         return reply._replace(body=self._keyring.shown(reply.body), renewed=self._keyring.renewed)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from collector.dictionary import Dictionary
 from collector.errors import FormatError, TooNew
+from collector.foresight import Foresight
 from collector.frame import Body, Frame, decode, encode_position, part
 from collector.mark import (
     NOTHING,
@@ -32,6 +33,7 @@ from collector.mark import (
 from collector.mark import encode_position as position_body
 from collector.pump import MOST_ROUNDS, Appetite, Batch, Part, most_rounds
 from collector.spool.chain import Chain
+from collector.spool.lookout import Lookout
 from collector.spool.ring import Held
 from collector.spool.search import first_segment, place_behind
 from collector.spool.segment import Entry, SegmentReader, pack
@@ -58,6 +60,10 @@ class Notices(Protocol):
 
     def unread(self, why: OSError) -> None:
         """A segment could not be opened, for want of something that may come back: it waits."""
+        ...
+
+    def waits(self, why: str) -> None:
+        """The next round lies in the future."""
         ...
 
 
@@ -123,7 +129,14 @@ class _Gathered:
 class Cursor:
     """Reads one chain in order, from where its position file says."""
 
-    def __init__(self, chain: Chain, file: Path, appetite: Appetite, notices: Notices) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        file: Path,
+        appetite: Appetite,
+        notices: Notices,
+        foresight: Foresight | None = None,
+    ) -> None:
         self._chain = chain
         self._file = file
         self._appetite = appetite
@@ -145,6 +158,10 @@ class Cursor:
         self._committed = position
         self._note: Callable[[], bytes] = lambda: position.note
         self._held = chain.ring.join(self)
+        self._foresight = foresight
+        self._lookout = Lookout(chain, foresight) if foresight else None
+        if foresight:
+            foresight.begin(self._stream, self._known)
 
     def mark(self, stream: int) -> Mark | None:
         """What is delivered of a stream, of the line that moved last."""
@@ -174,6 +191,9 @@ class Cursor:
             # Nothing is taken between a batch and its commit: these are the marks of its end.
             self._known = withhold(self._known, withheld)
             position = position._replace(marks=Marks({self._stream: self._known}))
+        if self._foresight:
+            known = self._foresight.noted(self._stream, position.marks.of.get(self._stream, ()))
+            position = position._replace(marks=Marks({self._stream: known}))
         self._save(position)
         self._chain.ring.done(self, end.held)
         gaps = (*end.gaps, *(gap for _, gap in withheld))
@@ -238,6 +258,9 @@ class Cursor:
                 self._ahead = found
                 got.most = 0  # this batch is complete: the next begins with another dictionary
                 break
+            if not self._may_pass(frame):
+                self._ahead = found
+                break
             got.dictionary = dictionary
             got.most = most_rounds(dictionary)
             if not self._known:
@@ -254,6 +277,15 @@ class Cursor:
             return None
         self._gathered = _Gathered()
         return got.batch(self._position(), self._held)
+
+    def _may_pass(self, frame: Frame) -> bool:
+        """Whether a sink may get the frame now, for all that its clock and ours are worth."""
+        if self._lookout is None:
+            return True
+        why = self._lookout.holds(frame, self._segment, self._offset)
+        if why:
+            self._notices.waits(why)
+        return not why
 
     def _position(self) -> Position:
         of = {self._stream: self._known} if self._known else {}

@@ -22,6 +22,7 @@ from typing import NamedTuple, Self
 
 from collector.dictionary import Stream
 from collector.errors import DiskError, SpoolError
+from collector.foresight import Foresight
 from collector.frame import Frame
 from collector.mark import Mark
 from collector.pump import Appetite
@@ -146,10 +147,20 @@ class Spool:
             self._unstamped[tier] = Unstamped(folder, stream, most)
         return self._unstamped[tier]
 
-    def cursor(self, tier: str, reader: str, appetite: Appetite, notices: Notices) -> Cursor:
-        """The Log of one reader of a tier, from where it stopped the last time."""
+    def cursor(
+        self,
+        tier: str,
+        reader: str,
+        appetite: Appetite,
+        notices: Notices,
+        foresight: Foresight | None = None,
+    ) -> Cursor:
+        """The Log of one reader of a tier, from where it stopped the last time.
+
+        One that leads to a sink looks ahead for what clocks were worth: `foresight`.
+        """
         file = self.path / "positions" / f"{tier}.{reader}.position"
-        return Cursor(self._chains[tier], file, appetite, notices)
+        return Cursor(self._chains[tier], file, appetite, notices, foresight)
 
     def last(self, tier: str) -> Last | None:
         """The newest round of a stream: what the next epoch follows; None begins a new line.

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, TooNew, WrongSite
+from collector.foresight import Foresight
 from collector.frame import Frame, decode, part
 from collector.mark import Gap, GapReason, Known, Mark, Marks, Withheld, mark_before, withhold
 from collector.pump import MOST_ROUNDS, Appetite, Batch, Part, most_rounds
@@ -24,6 +25,9 @@ from collector.verdict import conflict, take
 
 MAX_ORPHANS = 1000
 MAX_REFUSED = 1000
+MAX_FUTURE_BYTES = 1 << 20
+"""Of a stream's frames that are held back since they lie in the future."""
+
 KEPT_DICTIONARIES = 2
 """Of a stream, and those that its frames in hand need: each may take some MiB, and a stream gets a
 new one with each new series."""
@@ -69,6 +73,13 @@ class _Orphan(NamedTuple):
     stream: Stream | None
 
 
+class _Waiting(NamedTuple):
+    """Frames in hand that wait for what comes behind them: their bytes, and why they wait."""
+
+    bytes: int
+    why: str
+
+
 class _Lane:
     """One stream's frames that are read and not yet delivered."""
 
@@ -97,8 +108,11 @@ class PartitionState:
         marks: Marks,
         clock: Callable[[], float] = time.monotonic,
         belongs: Callable[[Stream], bool] = lambda _: True,
+        foresight: Foresight | None = None,
     ) -> None:
         self.partition = partition
+        self._waiting: dict[int, _Waiting] = {}  # streams whose next round may not pass yet
+        self._foresight = foresight
         self._committed = committed  # records before it are delivered: only dictionaries count
         self._next = committed
         self._oldest_dictionary = marks.dictionary_offset  # until we know better
@@ -115,6 +129,9 @@ class PartitionState:
         self._delivered: dict[int, Known] = dict(marks.of)
         self._undelivered: dict[int, int] = {}  # batches handed out: stream -> first offset
         self.missing: set[int] = set()  # dictionaries that frames need and nobody has seen
+        if foresight:
+            for stream, known in marks.of.items():
+                foresight.begin(stream, known)
 
     def add(self, record: Record) -> None:
         """Take in the next record. Raises FormatError for one that isn't ours.
@@ -178,6 +195,8 @@ class PartitionState:
         if self._undelivered.pop(end.stream, None) is None:
             return
         known = withhold(end.known, withheld)
+        if self._foresight:
+            known = self._foresight.noted(end.stream, known)
         self._delivered[end.stream] = known
         lane = self._lanes.get(end.stream)
         if withheld and lane:  # a stream has one batch under way: its lane ends where this does
@@ -196,6 +215,16 @@ class PartitionState:
             if place := bisect_right(copies, offset):
                 needed.append(copies[place - 1])
         return offset, Marks(self._delivered, min(needed, default=self._oldest_dictionary))
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Of the frames in hand that wait for what comes behind them: that has to be read."""
+        return sum(one.bytes for one in self._waiting.values())
+
+    @property
+    def waits(self) -> str | None:
+        """Why rounds wait."""
+        return next((one.why for one in self._waiting.values()), None)
 
     def mark(self, stream: int) -> Mark | None:
         """What is delivered of a stream, of the line that moved last."""
@@ -248,6 +277,8 @@ class PartitionState:
         # A frame that waited for its dictionary goes before those that came meanwhile.
         place = bisect(lane.frames, offset, key=lambda it: it.offset)
         lane.frames.insert(place, _InHand(offset, frame, dictionary))
+        if self._foresight:
+            self._foresight.observe(dictionary.stream.key, frame)
         lane.rounds += len(frame.at)
         self.bytes += len(frame.columns)
 
@@ -269,6 +300,8 @@ class PartitionState:
         impatient = self._clock() - lane.since >= appetite.patience_s
         if lane.rounds < min(appetite.least, most) and not another and not impatient:
             return None
+        if not self._may_pass(stream, lane):
+            return None
         first = lane.frames[0].offset
         last = first
         frames: list[Frame] = []
@@ -282,6 +315,8 @@ class PartitionState:
             and rounds < most
             and len(aside) < MOST_ROUNDS
         ):
+            if lane.frames[0].offset != first and not self._may_pass(stream, lane):
+                break
             last, frame, _ = lane.frames.popleft()
             lane.rounds -= len(frame.at)
             self.bytes -= len(frame.columns)
@@ -302,6 +337,19 @@ class PartitionState:
         met = Met(tuple(gaps), closed, repeated)
         end = TopicEnd(self.partition, stream, known, last, met)
         return Batch(dictionary, tuple(frames), end, tuple(aside))
+
+    def _may_pass(self, stream: int, lane: _Lane) -> bool:
+        """Whether the next frame need wait no longer for what comes behind it.
+
+        Of too many that wait for their time the oldest goes on, and the sink sets it aside.
+        """
+        frame = lane.frames[0].frame
+        if self._foresight is None or self._foresight.may_pass(stream, frame):
+            self._waiting.pop(stream, None)
+            return True
+        held = sum(len(it.frame.columns) for it in lane.frames)
+        self._waiting[stream] = _Waiting(held, self._foresight.why(frame))
+        return held > MAX_FUTURE_BYTES
 
     def _before_orphans(self, first: _InHand) -> Known:
         """Where a reader without a mark begins when it has met frames that it can't read yet.

@@ -25,6 +25,7 @@ from confluent_kafka import (
 
 from collector.dictionary import Stream
 from collector.errors import FormatError, TooNew
+from collector.foresight import Foresight
 from collector.mark import NOTHING, Gap, Mark, Marks, Withheld, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
 from collector.topic.client import Properties, TopicPlace, consumer, failure, properties
@@ -59,6 +60,10 @@ class Notices(Protocol):
         """A record is not ours, or not where it belongs (WrongSite)."""
         ...
 
+    def waits(self, why: str) -> None:
+        """The next round of a stream lies in the future."""
+        ...
+
     def away(self, why: str) -> None:
         """Kafka can't be reached or refuses something; an empty text: records come again."""
         ...
@@ -82,8 +87,15 @@ class TopicReader:
     """
 
     def __init__(
-        self, topic: str, kafka: Properties, member: Member, appetite: Appetite, notices: Notices
+        self,
+        topic: str,
+        kafka: Properties,
+        member: Member,
+        appetite: Appetite,
+        notices: Notices,
+        foresight: Foresight | None = None,
     ) -> None:
+        self._foresight = foresight
         self._names = TopicNames(topic)
         self._appetite = appetite
         self._notices = notices
@@ -161,6 +173,8 @@ class TopicReader:
                 self._turn = place
                 self._handed_out = self._out[batch.end.stream] = state
                 return batch
+            if state.waits:
+                self._notices.waits(state.waits)
         return None
 
     def is_ours(self, batch: Batch) -> bool:
@@ -296,7 +310,11 @@ class TopicReader:
 
     def _state(self, place: TopicPlace, offset: int, marks: Marks) -> PartitionState:
         return PartitionState(
-            place.partition, offset, marks, belongs=lambda it: self._names.belongs(it, place.topic)
+            place.partition,
+            offset,
+            marks,
+            belongs=lambda it: self._names.belongs(it, place.topic),
+            foresight=self._foresight,
         )
 
     def _commit(self, state: PartitionState, *, wait: bool) -> None:
@@ -382,7 +400,7 @@ class TopicReader:
         return {
             place
             for place, state in self._partitions.items()
-            if state.bytes > (share // 2 if place in self._paused else share)
+            if state.bytes - state.waiting_bytes > (share // 2 if place in self._paused else share)
         }
 
     def _pause(self, wanted: set[TopicPlace]) -> None:

@@ -4,6 +4,7 @@
         kafka-4.3.1-<digest>/*.jar              from Maven Central, by a profile of pom.xml
         debian-bookworm-amd64-<digest>/usr/bin  Debian's packages, unpacked and not installed:
                                                 no service of theirs starts, nobody must be root
+        debian-libfaketime-bookworm-amd64       a package that came later: a part of its own
         go-prometheus-v0.316.0-<digest>         built from Go modules: `go.py`
 
 A part is built in a directory beside its place and renamed when it is whole, under a lock: two
@@ -74,6 +75,18 @@ def amtool() -> Path:
 
 def node_exporter() -> Path:
     return _debian("prometheus-node-exporter")
+
+
+def faketime() -> Path:
+    """Return libfaketime, to be preloaded: a clock of its own for one program, set by a file."""
+    (library,) = debian_packages("libfaketime").glob("usr/lib/*/faketime/libfaketimeMT.so.1")
+    return library
+
+
+def debian_packages(*packages: str) -> Path:
+    """Return where packages of Debian's lie unpacked: a part of their own."""
+    key = f"debian-{'-'.join(packages)}-{_release()}-{_machine()}"
+    return part(key, lambda into: _unpack_packages(into, packages))
 
 
 def java() -> str:
@@ -196,10 +209,13 @@ def _copy_jars(profile: str, into: Path) -> None:
 
 
 def _debian(program: str) -> Path:
-    release = _release()
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    key = f"debian-{release}-{machine}-{digest(' '.join(PACKAGES))}"
-    return part(key, _unpack_packages) / "usr/bin" / program
+    key = f"debian-{_release()}-{_machine()}-{digest(' '.join(PACKAGES))}"
+    return part(key, lambda into: _unpack_packages(into, PACKAGES)) / "usr/bin" / program
+
+
+def _machine() -> str:
+    """As Debian names it."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
 def _release() -> str:
@@ -209,7 +225,7 @@ def _release() -> str:
         return "unknown"
 
 
-def _unpack_packages(into: Path) -> None:
+def _unpack_packages(into: Path, packages: Sequence[str]) -> None:
     """Download and unpack Debian's packages: static but for libc, so without what they depend on.
 
     The machine's package lists are tried first. Where they are missing or old, lists of our own
@@ -223,13 +239,13 @@ def _unpack_packages(into: Path) -> None:
     unsandboxed = ["-o", "APT::Sandbox::User=root"]  # the download directory is ours, not _apt's
     with tempfile.TemporaryDirectory(prefix=".packages-", dir=into.parent) as downloads:
         here = Path(downloads)
-        if not _succeeds(["apt-get", *unsandboxed, "download", *PACKAGES], here):
+        if not _succeeds(["apt-get", *unsandboxed, "download", *packages], here):
             say("fetching Debian's package lists")
             lists, archives = here / "lists", here / "cache"
             (lists / "partial").mkdir(parents=True)
             (archives / "archives/partial").mkdir(parents=True)
             own = [*unsandboxed, "-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={archives}"]
             run_twice(["apt-get", *own, "update"])
-            run_twice(["apt-get", *own, "download", *PACKAGES], here)
+            run_twice(["apt-get", *own, "download", *packages], here)
         for package in sorted(here.glob("*.deb")):
             run(["dpkg-deb", "-x", package, into])

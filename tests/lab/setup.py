@@ -89,6 +89,7 @@ def fetch_parts_of_tests() -> None:
     for version in ("3.9.2", "3.6.2"):
         parts.kafka(version)
     parts.jars("jmx-exporter-1.0.1")
+    parts.faketime()
     go.prometheus3()
     go.jaeger()
 

@@ -188,7 +188,7 @@ def test_without_a_topic_the_spool_feeds_the_sink_and_what_is_refused_is_set_asi
     assert set(refused) <= set(sent)
     assert {(one.sink, one.reason) for one in rejections} == {("forward-centre", "http_400")}
     assert "label value too long" in rejections[0].detail
-    assert "set 1 rounds aside" in edge.log
+    assert "set 1 rounds of" in edge.log
     assert "Traceback" not in edge.log
 
 

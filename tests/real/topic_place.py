@@ -61,6 +61,9 @@ class Heard:
     def passed_over(self, why, where):
         self.others.append(str(why))
 
+    def waits(self, why):
+        raise AssertionError(why)
+
     def away(self, why):
         self.others.append(why)
 

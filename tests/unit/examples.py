@@ -187,6 +187,7 @@ marks = st.builds(
     since_ms=st.just(0) | int64,
     refused=st.lists(uint64, max_size=MAX_REFUSED).map(tuple),
     volatile=st.booleans(),
+    sent_ms=st.just(0) | int64,
 )
 streams_marks = st.lists(
     marks, min_size=1, max_size=MAX_LINES, unique_by=lambda mark: mark.line

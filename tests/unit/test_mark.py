@@ -58,6 +58,7 @@ def _of_theirs(one: Any) -> Mark:
         one.since_ms,
         tuple(one.refused),
         one.volatile,
+        one.sent_ms,
     )
 
 

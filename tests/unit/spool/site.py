@@ -57,6 +57,7 @@ class Told:
         self.repeated = 0
         self.newer: list[TooNew] = []
         self.errors: list[OSError] = []
+        self.waiting: list[str] = []
 
     def met(self, gaps: Sequence[Gap], closed: int, repeated: int) -> None:
         self.gaps += gaps
@@ -71,6 +72,9 @@ class Told:
 
     def unread(self, why: OSError) -> None:
         self.errors.append(why)
+
+    def waits(self, why: str) -> None:
+        self.waiting.append(why)
 
 
 class Site:
