@@ -44,6 +44,7 @@ def test_the_topic_is_bounded_by_bytes_alone_and_stamped_by_the_broker(place):
     assert config["retention.bytes"] == str(32 << 20), "of a partition"
     assert config["segment.bytes"] == str(8 << 20)
     assert config["message.timestamp.type"] == "LogAppendTime"
+    assert config["message.timestamp.after.max.ms"] == str((1 << 63) - 1)
     assert config["compression.type"] == "producer"
     assert config["min.insync.replicas"] == "1"
     assert config["flush.ms"] == "1000"
