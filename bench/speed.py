@@ -21,7 +21,7 @@ from collector.frame import Frame, encode_dictionary, encode_frame
 from collector.mark import Marks
 from collector.pump import MOST_ROUNDS, Appetite
 from collector.sinks.body import write_request
-from collector.sinks.labels import LabelCache
+from collector.sinks.labels import EncodedLabels, LabelCache, encode_labels
 from collector.topic.packing import join
 from collector.topic.partition import PartitionState, Record
 from collector.topic.record import Labelled
@@ -67,7 +67,7 @@ def draining(material: Material) -> Table:
     announced = Record(0, _LABELLED, encode_dictionary(material.dictionary))
     first_s = best_s(lambda: PartitionState(1, 0, Marks({})).add(announced))
     again_s = best_prepared_s(lambda: _reader(announced), lambda state: state.add(announced))
-    labels = LabelCache()
+    labels = LabelCache(encode_labels)
     labels.of(material.dictionary)
     rows = []
     for size in ROUNDS_A_FRAME:
@@ -106,14 +106,18 @@ def _reader(announced: Record) -> PartitionState:
     return state
 
 
-def _drain(state: PartitionState, records: Sequence[Record], labels: LabelCache) -> None:
+def _drain(
+    state: PartitionState, records: Sequence[Record], labels: LabelCache[EncodedLabels]
+) -> None:
     for record in records:
         state.add(record)
         _make_bodies(state, _DRAINING, labels)
     _make_bodies(state, _AT_THE_END, labels)
 
 
-def _make_bodies(state: PartitionState, appetite: Appetite, labels: LabelCache) -> None:
+def _make_bodies(
+    state: PartitionState, appetite: Appetite, labels: LabelCache[EncodedLabels]
+) -> None:
     while (batch := state.batch(appetite)) is not None:
         rows: list[Cells[float]] = []
         at_ms: list[int] = []

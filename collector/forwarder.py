@@ -25,7 +25,7 @@ from collector.telemetry import PumpReport, Telemetry
 from collector.tracing import Traces
 
 if TYPE_CHECKING:
-    from collector.sinks.remote_write import RemoteWrite
+    from collector.sinks.delivery import Delivery
 
 
 class _Keeper(PumpReport):
@@ -55,7 +55,7 @@ def _lanes(
     config: Config,
     spool: Spool,
     sink: SinkConfig,
-    receivers: Sequence[RemoteWrite],
+    receivers: Sequence[Delivery],
     telemetry: Telemetry,
     traces: Traces,
     foresight: Foresight,

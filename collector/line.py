@@ -25,7 +25,7 @@ from collector.telemetry import PumpReport, Telemetry
 from collector.tracing import Traces
 
 if TYPE_CHECKING:
-    from collector.sinks.remote_write import RemoteWrite
+    from collector.sinks.delivery import Delivery
 
 TIER: TierName = "standard"
 """The tier of all series, until tiers come."""
@@ -58,7 +58,7 @@ class Part(NamedTuple):
     rooms: Sequence[Room]
     log: Opened
     reports: Sequence[PumpReport]
-    sinks: Sequence[RemoteWrite] = ()
+    sinks: Sequence[Delivery] = ()
     is_ours: bool = True
 
     @property
@@ -72,7 +72,7 @@ def part(
     spool: Spool,
     report: PumpReport,
     traces: Traces,
-    sinks: Sequence[RemoteWrite] = (),
+    sinks: Sequence[Delivery] = (),
 ) -> Part:
     """A log with one pump."""
     report.watch = traces.watch(report.name, report.to)
@@ -175,17 +175,17 @@ def destinations_of(
     deadline_s: float | None = None,
     is_limited: bool = True,
     horizon: Horizon | None = None,
-) -> list[RemoteWrite]:
+) -> list[Delivery]:
     """So many doors to one receiver, each with a connection of its own; they share its limits.
 
     `is_limited=False` leaves `rate_limit` to others. `horizon` hears what time it is there.
     """
     from collector.sinks.access import access  # noqa: PLC0415 - no sink, no HTTP
     from collector.sinks.post import DEADLINE_S  # noqa: PLC0415
-    from collector.sinks.remote_write import RemoteWrite  # noqa: PLC0415
+    from collector.sinks.sink import delivery  # noqa: PLC0415
 
     way_in = replace(access(sink), horizon=horizon)
     if not is_limited:
         way_in = replace(way_in, rate=None)
     deadline_s = deadline_s or DEADLINE_S
-    return [RemoteWrite(sink.name, sink.url, way_in, deadline_s=deadline_s) for _ in range(number)]
+    return [delivery(sink, way_in, deadline_s) for _ in range(number)]

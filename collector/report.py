@@ -95,6 +95,11 @@ class Report:
             put("edgevitals_sink_already_stored_samples_total", sink.already_stored, sink=name)
             for why, samples in dict(sink.unsendable).items():
                 put("edgevitals_sink_unsendable_samples_total", samples, sink=name, reason=why)
+            for why, samples in dict(sink.rejected).items():
+                put("edgevitals_sink_rejected_samples_total", samples, sink=name, reason=why)
+            put("edgevitals_sink_withheld_rounds_total", sink.withheld_rounds, sink=name)
+            put("edgevitals_sink_request_samples", sink.request_samples, sink=name)
+            put("edgevitals_sink_protocol_info", 1, sink=name, protocol=sink.protocol)
         for name, process in self._processes():
             try:
                 cpu = process.cpu_times()

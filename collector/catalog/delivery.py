@@ -5,7 +5,7 @@ from __future__ import annotations
 from collector.catalog.metric import Metric
 from collector.series import Kind
 
-_COUNTER, _GAUGE = Kind.COUNTER, Kind.GAUGE
+_COUNTER, _GAUGE, _INFO = Kind.COUNTER, Kind.GAUGE, Kind.INFO
 
 PUMP_STATES = ("idle", "sending", "waiting", "holding")
 """The values of `state` in `edgevitals_pump_state`, and of a pump in /status.json."""
@@ -160,5 +160,37 @@ SINKS = (
         "standard",
         "Pulses to the sink by what became of them: taken, failed, or skipped because the clock "
         "is not known to be right. None is sent again.",
+    ),
+    Metric(
+        "edgevitals_sink_rejected_samples_total",
+        _COUNTER,
+        "",
+        ("sink", "reason"),
+        "vital",
+        "Samples that the sink refuses for good, by reason. They are kept among what is rejected.",
+    ),
+    Metric(
+        "edgevitals_sink_withheld_rounds_total",
+        _COUNTER,
+        "rounds",
+        ("sink",),
+        "vital",
+        "Rounds that are not sent, since they are older than the sink's out_of_order_time_window.",
+    ),
+    Metric(
+        "edgevitals_sink_request_samples",
+        _GAUGE,
+        "",
+        ("sink",),
+        "standard",
+        "Samples that one request to the sink may hold, as its link and the sink take them.",
+    ),
+    Metric(
+        "edgevitals_sink_protocol_info",
+        _INFO,
+        "",
+        ("sink", "protocol"),
+        "standard",
+        "Always 1. What is spoken with the sink: remote_write_2, remote_write_1 or otlp.",
     ),
 )

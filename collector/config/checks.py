@@ -201,6 +201,10 @@ def _wrong_sink_keys(sink: SinkConfig) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("tls", "key_file"), "needs the cert_file that it is the key of"
     if sink.proxy:
         yield from _half_logins(("proxy",), sink.proxy.username, sink.proxy.password_file)
+    is_otlp = sink.protocol == "otlp"
+    if sink.compression == ("snappy" if is_otlp else "gzip"):
+        other = "gzip or zstd" if is_otlp else "snappy or zstd"
+        yield ("compression",), f"protocol {sink.protocol} has {other}, or leave this out"
     seen: set[str] = set()
     for name in sink.headers:
         plain = name.removesuffix(FILE_ENDING).lower()

@@ -50,6 +50,10 @@ TIERS: tuple[TierName, ...] = ("vital", "standard", "detail")
 PresetName = Literal["lan", "cellular", "satellite"]
 Engine = Literal["native", "jmxquery"]
 ENGINES: tuple[Engine, ...] = ("native", "jmxquery")
+Protocol = Literal["remote_write", "remote_write_1", "otlp"]
+PROTOCOLS: tuple[Protocol, ...] = ("remote_write", "remote_write_1", "otlp")
+Compression = Literal["snappy", "gzip", "zstd"]
+COMPRESSIONS: tuple[Compression, ...] = ("snappy", "gzip", "zstd")
 
 
 class Preset(NamedTuple):
@@ -256,7 +260,7 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A receiver of Prometheus remote write."""
+    """A receiver of Prometheus remote write, or of OTLP metrics."""
 
     name: Annotated[
         PlainName, Meta(description="Its name in logs, metrics and the consumer group.")
@@ -269,6 +273,23 @@ class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
             "or unlimited (VictoriaMetrics)."
         ),
     ]
+    protocol: Annotated[
+        Protocol,
+        Word("protocol", "remote_write", one_of(*PROTOCOLS)),
+        Meta(
+            description="remote_write is 2.0, and 1.0 where the receiver doesn't say what it wrote "
+            "of that; remote_write_1 is 1.0 alone; otlp is OTLP over HTTP, with the whole path in "
+            "url."
+        ),
+    ] = "remote_write"
+    compression: Annotated[
+        Compression | None,
+        Word("compression", "zstd", one_of(*COMPRESSIONS)),
+        Meta(
+            description="snappy for remote write and gzip for OTLP if left out. zstd is a third of "
+            "that where the receiver takes it, as VictoriaMetrics does; else it is not used."
+        ),
+    ] = None
     token_file: Annotated[
         FilePath | None, Meta(description="File with a bearer token, read again when it changes.")
     ] = None

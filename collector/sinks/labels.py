@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from collector.dictionary import Dictionary
 from collector.protobuf import bytes_field
@@ -24,7 +24,9 @@ MAX_VALUE_BYTES = 4096
 
 _METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_METRIC = "__name__"
+METRIC = "__name__"
+_OBJECT_BYTES = 40  # of a bytes object, without its bytes
+Pair = tuple[str, str]
 
 
 class EncodedLabels(NamedTuple):
@@ -37,86 +39,116 @@ class EncodedLabels(NamedTuple):
     encoded: Sequence[bytes]
     unsendable: Mapping[int, str]
 
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return sum(map(len, self.encoded)) + _OBJECT_BYTES * len(self.encoded)
 
-class LabelCache:
-    """The encoded labels of the dictionaries met lately, as many as fit into `max_bytes`."""
 
-    def __init__(self, max_bytes: int = 16 << 20) -> None:
+class Sized(Protocol):
+    @property
+    def size(self) -> int: ...
+
+
+T = TypeVar("T", bound=Sized)
+
+
+class LabelCache(Generic[T]):
+    """What a body needs of the dictionaries met lately, as many as fit into `max_bytes`."""
+
+    def __init__(self, encode: Callable[[Sequence[Series]], T], max_bytes: int = 16 << 20) -> None:
+        self._encode = encode
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._known: OrderedDict[int, EncodedLabels] = OrderedDict()
+        self._known: OrderedDict[int, T] = OrderedDict()
 
-    def of(self, dictionary: Dictionary) -> EncodedLabels:
+    def of(self, dictionary: Dictionary) -> T:
         known = self._known.get(dictionary.id)
         if known is not None:
             self._known.move_to_end(dictionary.id)
             return known
-        made = encode_labels(dictionary.series)
+        made = self._encode(dictionary.series)
         self._known[dictionary.id] = made
-        self._bytes += _size(made)
+        self._bytes += made.size
         while self._bytes > self._max_bytes and len(self._known) > 1:
             _, oldest = self._known.popitem(last=False)
-            self._bytes -= _size(oldest)
+            self._bytes -= oldest.size
         return made
 
 
 def encode_labels(series: Sequence[Series]) -> EncodedLabels:
     """Encode the labels of each series; what must not be sent gets a reason instead."""
-    encoded: list[bytes] = []
+    pairs: dict[Pair, bytes] = {}  # most labels are on many series
+
+    def encoded(labels: Sequence[Pair]) -> bytes:
+        fields = []
+        for pair in labels:
+            field = pairs.get(pair)
+            if field is None:
+                name, value = pair
+                field = bytes_field(
+                    1, bytes_field(1, name.encode()) + bytes_field(2, value.encode())
+                )
+                pairs[pair] = field
+            fields.append(field)
+        return b"".join(fields)
+
+    sendable, unsendable = sendable_labels(series)
+    return EncodedLabels([encoded(labels) for labels in sendable], unsendable)
+
+
+def sendable_labels(series: Sequence[Series]) -> tuple[list[Sequence[Pair]], dict[int, str]]:
+    """Return the sorted labels of each series with `__name__`, and why some are never sent.
+
+    Those have no labels in the first list. Empty values are left out.
+    """
+    sendable: list[Sequence[Pair]] = []
     unsendable: dict[int, str] = {}
-    pairs: dict[tuple[str, str], bytes] = {}  # most labels are on many series
-    seen: set[bytes] = set()
+    known: dict[Pair, bool] = {}  # is there a value?
+    seen: set[tuple[Pair, ...]] = set()
     for i, one in enumerate(series):
         try:
-            labels = _encode(one, pairs)
+            labels = _checked(one, known)
         except _UnsendableError as why:
             unsendable[i] = str(why)
-            labels = b""
+            labels = ()
         if labels in seen:
             unsendable[i] = "duplicate_series"
-            labels = b""
+            labels = ()
         elif labels:
             seen.add(labels)
-        encoded.append(labels)
-    return EncodedLabels(encoded, unsendable)
+        sendable.append(labels)
+    return sendable, unsendable
 
 
 class _UnsendableError(Exception):
     """A receiver would not keep this series; the message is the reason's code."""
 
 
-def _encode(series: Series, pairs: dict[tuple[str, str], bytes]) -> bytes:
+def _checked(series: Series, known: dict[Pair, bool]) -> tuple[Pair, ...]:
     # Sorted by bytes: __name__ stands behind names that begin with an upper-case letter. All
     # names are ASCII, or they are refused, so the order of str is the order of their bytes.
-    labels = sorted(((_METRIC, series.name), *series.labels))
+    labels = sorted(((METRIC, series.name), *series.labels))
     if len({name for name, _ in labels}) < len(labels):
         raise _UnsendableError("duplicate_label")
-    encoded = []
     for pair in labels:
-        known = pairs.get(pair)
-        if known is None:
-            known = pairs[pair] = _encode_pair(*pair)
-        encoded.append(known)
-    return b"".join(encoded)
+        if pair not in known:
+            known[pair] = _has_value(*pair)
+    return tuple(pair for pair in labels if known[pair])
 
 
-def _encode_pair(name: str, value: str) -> bytes:
-    if name == _METRIC:
+def _has_value(name: str, value: str) -> bool:
+    if name == METRIC:
         if not _METRIC_NAME.fullmatch(value):
             raise _UnsendableError("metric_name")
     elif not _LABEL_NAME.fullmatch(name):
         raise _UnsendableError("label_name")
     if not value:
-        return b""  # in Prometheus's data model the same as no such label
+        return False  # in Prometheus's data model the same as no such label
     try:
         value_bytes = value.encode()
     except UnicodeEncodeError as error:
         raise _UnsendableError("label_value") from error
     if len(name) > MAX_NAME_BYTES or len(value_bytes) > MAX_VALUE_BYTES:
         raise _UnsendableError("label_size")
-    return bytes_field(1, bytes_field(1, name.encode()) + bytes_field(2, value_bytes))
-
-
-def _size(labels: EncodedLabels) -> int:
-    """Bytes of memory, roughly: what CPython adds to a bytes object is 33."""
-    return sum(map(len, labels.encoded)) + 41 * len(labels.encoded)
+    return True

@@ -11,7 +11,6 @@ before it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from collector.dictionary import Stream
@@ -69,12 +68,3 @@ class Order:
         for line in list(seqs)[:-_LINES]:
             del seqs[line]
         return _Delivered(newest_ms, seqs)
-
-
-def runs(at_ms: Sequence[int]) -> list[int]:
-    """Return where each stretch of rising times ends: within a request they must rise.
-
-    Times fall only where a late round closes a gap.
-    """
-    falls = [i for i in range(1, len(at_ms)) if at_ms[i] <= at_ms[i - 1]]
-    return [*falls, len(at_ms)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from urllib3.connection import HTTPConnection
@@ -79,18 +80,18 @@ class Post:
             self._headers["Host"] = parts.netloc or self.where
         self._rate = access.rate
         self._horizon = access.horizon
-        self._on_exchange = on_exchange
+        self.on_exchange = on_exchange
         self._deadline_s = deadline_s
 
-    def send(self, body: bytes) -> Reply:
-        """Post a body and return the reply, whatever it says.
+    def send(self, body: bytes, more: Mapping[str, str] = MappingProxyType({})) -> Reply:
+        """Post a body, with `more` headers, and return the reply, whatever it says.
 
         Raises Retry when the receiver can't have taken the request, Ambiguous when it may have,
         Paced when `rate_limit` doesn't let it leave yet.
         """
         if self._rate is not None and (wait := self._rate.wait_s()):
             raise Paced(f"rate_limit of this sink lets nothing leave for {wait:.1f} s", after=wait)
-        headers = {**self._headers, **self._keyring.headers()}
+        headers = {**self._headers, **more, **self._keyring.headers()}
         if self._is_relayed:
             headers |= self._keyring.proxy_headers()
         began = time.monotonic()
@@ -115,7 +116,7 @@ class Post:
         finally:
             if not code.isdigit():
                 self.close()
-            self._on_exchange(Exchange(code, len(body), time.monotonic() - began))
+            self.on_exchange(Exchange(code, len(body), time.monotonic() - began))
         if self._horizon is not None:
             self._horizon.heard(reply.headers.get("date"))
         # What a peer echoes must not end in a log.

@@ -45,8 +45,8 @@ _HOLDS = {
     405: "this address is no remote write endpoint: look at the path in url of this sink",
     407: "a proxy on the way does not accept our credentials: look at username and password_file "
     "below proxy of this sink",
-    415: "the receiver does not take remote write 1.0 with snappy: look at url and protocol of "
-    "this sink",
+    415: "the receiver does not take this protocol, or this compression: look at url, protocol and "
+    "compression of this sink",
 }
 
 # Prometheus, Thanos, Cortex in words, Mimir by the ids of its errors.
@@ -56,6 +56,22 @@ _TOO_OLD = re.compile(r"out[ -]of[ -]bounds|too[ -]old", re.IGNORECASE)
 
 class Ambiguous(Retry):
     """Keep the batch and send it again: the receiver may already have stored a part of it."""
+
+
+class Unsupported(Retry):
+    """The receiver doesn't take this protocol or compression (415). Held if there is no other."""
+
+
+class Unconfirmed(Ambiguous):
+    """A 2xx without the word of remote write 2.0 that all samples were written."""
+
+
+class Refused(Rejected):
+    """A refusal of which the receiver says whether it has kept anything of the request."""
+
+    def __init__(self, why: Rejected, *, is_all: bool) -> None:
+        super().__init__(why.message, why.hint, reason=why.reason)
+        self.is_all = is_all
 
 
 class TooLarge(DeliveryError):  # noqa: N818
@@ -110,6 +126,8 @@ def _judge(reply: Reply, now: float) -> None:
         raise Ambiguous(says, after=retry_after(reply, now))
     elif status in {408, 425, 429} or 500 <= status < 600:
         raise Retry(says, after=retry_after(reply, now))
+    elif status == 415:
+        raise Unsupported(says, _HOLDS[415], hold=True)
     elif 400 <= status < 500:
         hint = _HOLDS.get(
             status, "look at url of this sink, and at what stands before the receiver"

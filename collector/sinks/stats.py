@@ -17,11 +17,16 @@ class SinkStats:
     are samples by the reason why their series is never sent (`labels.py`).
     """
 
+    protocol: str = ""  # that is spoken now
+    fallbacks: int = 0  # how often the receiver did not take one
+    request_samples: int = 0  # what one request may hold, as the link takes it
     requests: Counter[str] = field(default_factory=Counter)
     bytes_sent: int = 0  # bodies as they are sent, also those that were not taken
     samples_delivered: int = 0  # taken by the receiver, each time it took them
     already_stored: int = 0  # refused, since an attempt before had brought them
     unsendable: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)  # samples set aside, by reason
+    withheld_rounds: int = 0  # not sent: older than the receiver takes
     last_success_s: float | None = None  # Unix time
     newest_ms: dict[Stream, int] = field(default_factory=dict)  # time of the newest round delivered
 
@@ -30,6 +35,11 @@ def total(stats: Iterable[SinkStats]) -> SinkStats:
     """The stats of one receiver that several sinks send to, as if they were one."""
     whole = SinkStats()
     for one in stats:
+        whole.protocol = one.protocol
+        whole.request_samples += one.request_samples
+        whole.fallbacks += one.fallbacks
+        whole.rejected += Counter(dict(one.rejected))
+        whole.withheld_rounds += one.withheld_rounds
         whole.requests += Counter(dict(one.requests))
         whole.bytes_sent += one.bytes_sent
         whole.samples_delivered += one.samples_delivered

@@ -12,6 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_tools import protoc
 
 REMOTE_WRITE = Path(__file__).with_name("remote_write.proto")
+REMOTE_WRITE_2 = REMOTE_WRITE.with_name("remote_write_2.proto")
 
 
 @cache
@@ -35,3 +36,8 @@ def message_classes(proto: Path) -> Mapping[str, Any]:
 def write_request_class() -> Any:
     """Return the class of a remote write 1.0 body, as it is after snappy."""
     return message_classes(REMOTE_WRITE)["edgevitals.lab.WriteRequest"]
+
+
+def request_2_class() -> Any:
+    """Return the class of a remote write 2.0 body, as it is after snappy."""
+    return message_classes(REMOTE_WRITE_2)["edgevitals.lab.v2.Request"]

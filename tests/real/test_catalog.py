@@ -12,7 +12,7 @@ from tests.lab.kafka import Kafka
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 from tests.lab.waiting import wait_for
-from tests.unit.sinks.peer import Peer, answer
+from tests.unit.sinks.peer import Judged, Peer, Seen, answer
 
 EVENTS = {
     "edgevitals_round_missed_total": "a round that was not taken",
@@ -37,8 +37,8 @@ interval: 1s
 kafka: {{bootstrap.servers: "{kafka}"}}
 sources: {{jmx: [{{address: "{jmx}"}}], host: true, kafka: true}}
 spool: {{path: spool, max_size: 64MiB, min_free: 1MiB}}
-sinks: [{{name: centre, url: "{sink}", out_of_order_time_window: 1h, rounds_per_request: 1,
-         pulse: false}}]
+sinks: [{{name: centre, url: "{sink}", protocol: remote_write_1, out_of_order_time_window: 1h,
+         rounds_per_request: 1, pulse: false}}]
 status: {{listen: "127.0.0.1:{port}"}}
 """
 
@@ -64,11 +64,29 @@ class Told:
         return names <= self.label_names.keys()
 
 
+class Trouble:
+    """Refuses a sample of the first round, until it comes alone; then is away for some requests."""
+
+    def __init__(self) -> None:
+        self._refuses = True
+        self._away = 3
+
+    def judge(self, seen: Seen) -> bytes:
+        names = seen.samples().keys()
+        if self._refuses and "edgevitals_series" in names:
+            self._refuses = len(names) > 1
+            return answer(400)
+        if not self._refuses and self._away:
+            self._away -= 1
+            return answer(503)
+        return answer(204)
+
+
 def test_every_metric_of_the_catalogue_is_emitted(tmp_path: Path, broker: Kafka):
-    """The sink refuses a round at first, then is away for some, so that this is told too."""
+    """The sink refuses a sample at first, then is away for some, so that this is told too."""
     config = tmp_path / "c.yaml"
     expected = OWN.keys() - EVENTS.keys()
-    with Peer(answer(400), *[answer(503)] * 3, answer(204)) as peer:
+    with Peer(Judged(Trouble().judge)) as peer:
         told = Told(peer)
         config.write_text(
             CONFIG.format(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.dictionary import Dictionary
 from collector.frame import Frame, Rejection
 from tests.lab.kafka import Kafka
 from tests.lab.prometheus import Prometheus
@@ -24,11 +25,10 @@ from tests.real.edge import (
     jmx,
     records_of,
     seqs_at,
-    seqs_of,
     sink,
     to_centre,
 )
-from tests.unit.sinks.peer import Peer, answer
+from tests.unit.sinks.peer import Judged, Peer, Seen, answer
 
 OFFLINE = "kafka_controller_kafkacontroller_offlinepartitionscount"
 STORED = answer(204)
@@ -160,35 +160,46 @@ def test_a_broker_that_goes_takes_nothing_along_and_a_stop_waits_for_nobody(
 def test_without_a_topic_the_spool_feeds_the_sink_and_what_is_refused_is_set_aside(
     tmp_path: Path,
 ):
-    refusal = answer(400, b"label value too long")
-    # The second request tells of kinds and units; from the fourth on all is well again.
-    with Peer(STORED, STORED, refusal, STORED) as centre:
-        edge = Edge(tmp_path, sinks=[sink(centre.url)])
+    bad: list[int] = []  # the times of the one sample that is refused
+    taken: list[Seen] = []
+
+    def judge(seen: Seen) -> bytes:
+        points = seen.samples().get("node_load1", [])
+        if len(taken) > 1 and not bad and points:
+            bad.append(points[0][0])
+        if any(ms in bad for ms, _ in points):
+            return answer(400, b"label value too long")
+        taken.append(seen)
+        return STORED
+
+    with Peer(Judged(judge)) as centre:
+        edge = Edge(tmp_path, sinks=[sink(centre.url, protocol="remote_write_1")])
         with edge:
             wait_for(lambda: edge.pump("forward-centre").get("rejected_rounds"), SOON)
-            counted = "edgevitals_pump_rejected_rounds_total{"
+            counted = "edgevitals_sink_rejected_samples_total{"
             wait_for(lambda: counted in edge.metrics(), SOON)
             edge.wait_for_rounds(2)
             (pump,) = edge.status()["pumps"]
             assert pump["from"] == "spool"
             assert edge.terminate() == 0
-        sent = [
-            int(value)
-            for seen in centre.seen
-            for name, samples in seen.samples().items()
-            if name == "edgevitals_round_seq"
-            for _, value in samples
-        ]
-    assert sent == edge.seqs_on_disk(), "each once and in order, the refused ones too"
+    found = {
+        name: [point for seen in taken for point in seen.samples().get(name, [])]
+        for name in ("edgevitals_round_seq", "node_load1")
+    }
+    seqs = [int(value) for _, value in found["edgevitals_round_seq"]]
+    assert seqs == edge.seqs_on_disk(), "each once and in order, also beside what is refused"
+    assert len(found["node_load1"]) == len(seqs) - 1
     (file,) = (edge.spool / "rejected").iterdir()
     kept = records_of(file)
-    rejections = [one for one in kept if isinstance(one, Rejection)]
-    refused = [seq for one in kept if isinstance(one, Frame) for seq in seqs_of(one)]
-    assert len(refused) == pump["rejected_rounds"]
-    assert set(refused) <= set(sent)
-    assert {(one.sink, one.reason) for one in rejections} == {("forward-centre", "http_400")}
-    assert "label value too long" in rejections[0].detail
-    assert "set 1 rounds of" in edge.log
+    (dictionary,) = (one for one in kept if isinstance(one, Dictionary))
+    assert [series.name for series in dictionary.series] == ["node_load1"]
+    (frame,) = (one for one in kept if isinstance(one, Frame))
+    assert [at.wall_ms for at in frame.at] == bad
+    (rejection,) = (one for one in kept if isinstance(one, Rejection))
+    assert (rejection.sink, rejection.reason) == ("forward-centre", "http_400")
+    assert "label value too long" in rejection.detail
+    assert pump["rejected_rounds"] == 1
+    assert "set 1 rounds of 1 series aside" in edge.log
     assert "Traceback" not in edge.log
 
 

@@ -86,7 +86,12 @@ def config(folder: Path, *peers: Peer, spool: Path | None = None) -> Path:
     file = folder / "centre.yaml"
     names = ("centre", "other")
     sinks = [
-        {"name": name, "url": peer.url, "out_of_order_time_window": "unlimited"}
+        {
+            "name": name,
+            "url": peer.url,
+            "protocol": "remote_write_1",
+            "out_of_order_time_window": "unlimited",
+        }
         for name, peer in zip(names, peers, strict=False)
     ]
     path = str(spool or folder / "central-spool")

@@ -31,8 +31,13 @@ class Seen(NamedTuple):
     body: bytes
     connection: int
 
+    @property
+    def plain(self) -> bytes:
+        """The body as it was before snappy."""
+        return bytes(cramjam.snappy.decompress_raw(self.body))
+
     def write_request(self) -> Any:
-        return write_request_class().FromString(bytes(cramjam.snappy.decompress_raw(self.body)))
+        return write_request_class().FromString(self.plain)
 
     def samples(self) -> dict[str, list[tuple[int, float]]]:
         """The (ms, value) pairs of each series, by metric name."""
@@ -101,6 +106,12 @@ def then_close(reply: bytes) -> Action:
     return run
 
 
+class Judged(NamedTuple):
+    """Answers by what the request says."""
+
+    judge: Callable[[Seen], bytes]
+
+
 class Early(bytes):
     """A reply that comes before the request's body is read; the connection then ends."""
 
@@ -112,7 +123,7 @@ class Peer:
     """
 
     def __init__(
-        self, *script: bytes | Action, tls: ssl.SSLContext | None = None, host: str = HOST
+        self, *script: bytes | Action | Judged, tls: ssl.SSLContext | None = None, host: str = HOST
     ) -> None:
         self.port = free_port()
         scheme = "https" if tls else "http"
@@ -182,6 +193,8 @@ class Peer:
                     return
                 body = stream.read(int(headers.get("content-length", "0")))
                 self.seen.append(Seen(line, headers, body, number))
+                if isinstance(step, Judged):
+                    step = step.judge(self.seen[-1])
                 if not isinstance(step, bytes):
                     step(connection, self._stop)
                     return

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collector.columns import NO_SAMPLE, STALE, row
 from collector.series import Family, Kind
-from collector.sinks import body
+from collector.sinks import blocks
 from collector.sinks.body import metadata_request, write_request
 from collector.sinks.labels import encode_labels
 from tests.lab.protos import write_request_class
@@ -78,7 +78,7 @@ def test_a_body_says_what_protobuf_reads_from_it(data, at_ms, size, block_bytes)
     hidden = data.draw(st.sets(st.integers(0, size - 1), max_size=2))
     labels = [b"" if i in hidden else one for i, one in enumerate(labels_of(size))]
     rows = [row(list(map(double, line))) for line in cells]
-    with mock.patch.object(body, "_BLOCK_BYTES", block_bytes):
+    with mock.patch.object(blocks, "_BLOCK_BYTES", block_bytes):
         made = write_request(labels, at_ms, rows)
     wanted = expected(labels, at_ms, cells)
     assert decoded(made.plain) == wanted

@@ -69,7 +69,7 @@ def test_the_same_series_twice_is_sent_once():
 
 
 def test_labels_of_a_dictionary_are_encoded_once_while_there_is_room():
-    cache = LabelCache(max_bytes=150)  # two of the three
+    cache = LabelCache(encode_labels, max_bytes=150)  # two of the three
     one, two, three = words("a"), words("b"), words("c")
     first = cache.of(one)
     assert cache.of(one) is first

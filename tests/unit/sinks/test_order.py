@@ -6,7 +6,8 @@ import pytest
 
 from collector.dictionary import Stream
 from collector.errors import Rejected
-from collector.sinks.order import Order, runs
+from collector.sinks.cells import runs
+from collector.sinks.order import Order
 from tests.unit.sinks.batches import LINEAGE, NOW_MS, STREAM, batch, rounds, times, words
 
 A = words("a")

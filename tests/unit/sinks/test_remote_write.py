@@ -9,9 +9,11 @@ import pytest
 from collector import dictionary
 from collector.columns import NO_SAMPLE, bits_of, row
 from collector.dictionary import Stream
-from collector.errors import FormatError, Rejected, Retry
+from collector.errors import Rejected, Retry
 from collector.frame import frame
+from collector.pump import PartlyRejected
 from collector.series import Kind
+from collector.sinks.pace import Pace
 from collector.sinks.post import Exchange
 from collector.sinks.remote_write import RemoteWrite
 from collector.sinks.reply import Ambiguous
@@ -25,7 +27,7 @@ from tests.unit.sinks.batches import (
     times,
     words,
 )
-from tests.unit.sinks.peer import Action, Peer, answer, reset, then_close
+from tests.unit.sinks.peer import Action, Judged, Peer, Seen, answer, reset, then_close
 
 OK = answer(204)
 BUSY = answer(503)
@@ -34,10 +36,10 @@ AB = words("a", "b")
 
 
 @contextmanager
-def sending(*script: bytes | Action, **options: Any) -> Iterator[tuple[Peer, RemoteWrite]]:
+def sending(*script: bytes | Action | Judged, **options: Any) -> Iterator[tuple[Peer, RemoteWrite]]:
     """A peer with this script, and a sink that sends to it and no metadata."""
     with Peer(*script) as peer, closing(RemoteWrite("centre", peer.url, **options)) as sink:
-        sink._announcements.due = lambda *_: []  # type: ignore[method-assign]
+        sink._dialects[0].metadata = lambda *_: None  # type: ignore[method-assign]
         yield peer, sink
 
 
@@ -121,12 +123,23 @@ def test_the_same_words_about_a_batch_that_was_never_sent_are_a_refusal():
 
 
 def test_a_round_that_is_refused_holds_up_no_other_and_is_told_at_the_end():
-    with sending(reset, OK, answer(400, b"bad label"), OK) as (peer, sink):
+    def answer_to(seen: Seen) -> bytes:
+        bad = any(ms == times(2, 2)[0] for points in seen.samples().values() for ms, _ in points)
+        return answer(400, b"bad round") if bad else OK
+
+    with sending(reset, Judged(answer_to)) as (peer, sink):
         with pytest.raises(Ambiguous):
             sink.send(five())
-        with pytest.raises(Rejected, match="bad label"):
+        with pytest.raises(PartlyRejected) as caught:
             sink.send(five())
-    assert [one["a"][0][0] for one in sent(peer)[1:]] == times(1, 5)
+    first = [one["a"][0][0] for one in sent(peer)[1:] if "a" in one]
+    assert list(dict.fromkeys(first)) == times(1, 5)
+    assert [part.why.message for part in caught.value.parts] == [
+        "the receiver answered 400 Bad Request: bad round"
+    ]
+    assert [frame.first_seq for part in caught.value.parts for frame in part.batch.frames] == [2]
+    assert sink.stats.rejected == {"http_400": 2}
+    assert sink.stats.samples_delivered == 8
 
 
 def test_a_batch_of_single_rounds_goes_on_where_it_stopped():
@@ -225,10 +238,9 @@ def test_a_batch_without_samples_is_done_without_a_request():
     assert not peer.seen
 
 
-def test_a_batch_of_more_series_than_a_request_takes_is_several_requests(monkeypatch):
-    monkeypatch.setattr("collector.sinks.remote_write.MOST_CELLS", 100)
+def test_a_batch_of_more_series_than_a_request_takes_is_several_requests():
     wide = words(*(f"s{i:03}" for i in range(250)))
-    with sending(OK) as (peer, sink):
+    with sending(OK, pace=Pace(100, 100)) as (peer, sink):
         sink.send(batch(wide, rounds(wide, 1, [range(250), range(250)])))
     assert [len(one) for one in sent(peer)] == [100, 100, 50] * 2
     assert sink.stats.samples_delivered == 500
@@ -236,9 +248,17 @@ def test_a_batch_of_more_series_than_a_request_takes_is_several_requests(monkeyp
 
 def test_a_frame_that_cannot_be_decoded_is_not_sent():
     broken = rounds(AB, 1, [[1, 2]])._replace(columns=b"nothing")
-    with sending(OK) as (peer, sink), pytest.raises(FormatError):
-        sink.send(batch(AB, broken))
-    assert not peer.seen
+    with sending(OK) as (peer, sink):
+        with pytest.raises(Rejected) as caught:
+            sink.send(batch(AB, broken))
+        assert caught.value.reason == "format"
+        assert not peer.seen
+        with pytest.raises(PartlyRejected) as partly:
+            sink.send(batch(AB, broken, rounds(AB, 2, [[3, 4]])))
+    assert [(len(part.batch.frames), part.why.reason) for part in partly.value.parts] == [
+        (1, "format")
+    ]
+    assert sent(peer) == [{"a": [(times(2, 2)[0], 3)], "b": [(times(2, 2)[0], 4)]}]
 
 
 @contextmanager

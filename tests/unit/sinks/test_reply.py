@@ -73,7 +73,7 @@ def test_what_the_receiver_refuses_is_rejected_with_its_words(status):
         (404, "--web.enable-remote-write-receiver"),
         (405, "path in url"),
         (407, "proxy"),
-        (415, "remote write 1.0"),
+        (415, "protocol and compression"),
         (402, "url of this sink"),
         (410, "url of this sink"),
         (431, "url of this sink"),
