@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from collector.cli.words import harmless, seqs, size, table, utc
@@ -32,6 +33,8 @@ class Tier(NamedTuple):
     segments: list[Segment]
     stretches: list[Stretch]
     readers: list[Reader]
+    unstamped: int
+    """Rounds that wait for a clock that can be believed."""
 
 
 def tiers(files: SpoolFiles) -> Iterator[Tier]:
@@ -62,7 +65,11 @@ def tiers(files: SpoolFiles) -> Iterator[Tier]:
             Reader(name, position, backlog[name], oldest[name], gaps_of(position, key))
             for name, position in positions.items()
         ]
-        yield Tier(tier, segments, stretches, readers)
+        unstamped = 0
+        for _, path in files.unstamped(tier):
+            with suppress(FileNotFoundError):
+                unstamped += sum(len(placed.frame.at) for placed in frames(path, known))
+        yield Tier(tier, segments, stretches, readers, unstamped)
 
 
 def gaps_of(position: Position | None, stream: int) -> list[Gap]:
@@ -80,17 +87,17 @@ def page(files: SpoolFiles, found: list[Tier], *, with_segments: bool) -> Iterat
     rows: list[tuple[str, ...]] = [("TIER", "ROUNDS", "SEQS", "FROM", "TO", "LINE")]
     for tier in found:
         rows += [(tier.name, *_cells(one)) for one in tier.stretches]
-    if len(rows) == 1:
-        yield "no rounds"
-        return
+    readers = [_reader(tier.name, one) for tier in found for one in tier.readers]
     yield ""
-    yield from table(rows)
+    yield from table(rows) if len(rows) > 1 else ["no rounds"]
     yield ""
-    yield from table([_READER_HEAD, *(_reader(t.name, one) for t in found for one in t.readers)])
+    yield from table([_READER_HEAD, *readers]) if readers else ["no readers"]
     for tier in found:
         for reader in tier.readers:
             for gap in reader.gaps:
                 yield f"GAP      {harmless(reader.name)} lacks {gap_words(gap)}"
+        if tier.unstamped:
+            yield f"WAITING  {tier.unstamped} rounds of {tier.name} have no time yet: no clock"
     if with_segments:
         yield ""
         yield from table([_SEGMENT_HEAD, *(row for tier in found for row in _segments(tier))])
@@ -140,6 +147,7 @@ def as_tree(files: SpoolFiles, found: list[Tier]) -> dict[str, Any]:
             {
                 "tier": tier.name,
                 "rounds": sum(one.rounds for one in tier.stretches),
+                "unstamped_rounds": tier.unstamped,
                 "stretches": [stretch_tree(one) for one in tier.stretches],
                 "segments": [
                     {

@@ -24,7 +24,7 @@ NOT_AGAIN = ("order", "conflict")
 """Reasons for which the sink itself would break a promise by sending: only when they are named."""
 
 _TO_TOPIC = "publish"
-_TO_SINK = "forward-"
+_TO_SINK = ("forward-", "own-")  # a forwarder's own rounds have a pump of their own
 
 
 class Row(NamedTuple):
@@ -159,7 +159,7 @@ class Replay:
         """What the topic refused is for all sinks, so that none of them lacks it afterwards."""
         if one.rejection.sink == _TO_TOPIC:
             return len(self._sinks) == len(self._config.sinks)
-        return one.rejection.sink == f"{_TO_SINK}{sink.name}"
+        return one.rejection.sink in {f"{pump}{sink.name}" for pump in _TO_SINK}
 
     def _send(self, sink: SinkConfig, kept: Sequence[Kept]) -> None:
         from collector.line import destinations_of  # noqa: PLC0415

@@ -66,7 +66,8 @@ def inspect(files: SpoolFiles) -> Inspection:
                 path = files.path / "positions" / f"{tier}.{reader}.position"
                 says = "the reader will begin at the oldest segment and send again what is there"
                 found.findings.append(Finding(path, 0, Trouble.DAMAGED, says))
-    for _, path in numbered(files.path / "rejected"):
+    others = [numbered(files.path / "rejected"), *map(files.unstamped, files.tiers)]
+    for _, path in (one for found_there in others for one in found_there):
         for piece in _pieces_of(path):
             found = found._replace(records=found.records + (piece.body is not None))
             if piece.trouble:

@@ -17,6 +17,9 @@ from collector.spool.carried import Name
 MOST_FILES = 200
 """Of a folder; then the oldest goes."""
 
+MOST_ROUNDS = 10_000_000
+"""Of one range: a round a second for a hundred days. More is damage."""
+
 _FORMAT = 1
 
 
@@ -63,6 +66,7 @@ def _load(file: Path) -> set[Name]:
             for stream, lines in book.done.items()
             for line, ranges in lines.items()
             for first, last in ranges
+            if last - first < MOST_ROUNDS
             for seq in range(first, last + 1)
         }
     except ValueError:

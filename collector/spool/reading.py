@@ -134,6 +134,10 @@ class SpoolFiles:
             with suppress(FileNotFoundError):
                 yield from frames(path, known)
 
+    def unstamped(self, tier: str) -> list[tuple[int, Path]]:
+        """The files of rounds that wait for a clock, oldest first. Raises SpoolError."""
+        return numbered(self.path / "unstamped" / tier)
+
     def positions(self, tier: str) -> Mapping[str, Position | None]:
         """How far each reader has come, by its name; None for a file that can't be read."""
         files = sorted((self.path / "positions").glob(f"{tier}.*.position"))

@@ -14,7 +14,8 @@ from collector.dictionary import Dictionary
 from collector.errors import FormatError
 from collector.frame import Frame, decode
 from collector.mark import Marks, from_metadata
-from collector.topic.client import Properties, consumer, failure, properties
+from collector.topic.client import Properties, TopicPlace, consumer, failure, properties
+from collector.topic.names import TopicNames
 
 CALL_S = 10.0
 _AT_ONCE = 100
@@ -25,12 +26,16 @@ _GROUP = "edgevitals.scan"
 def scan(topic: str, kafka: Properties, since_ms: int | None) -> Iterator[tuple[Dictionary, Frame]]:
     """The frames that were written since a time (None: all), partition by partition.
 
-    Up to what the topic has at the start. Rounds may come twice, and some of before. Frames whose
-    dictionary is nowhere are left out. Raises Retry when Kafka gives no answer, ConfigError.
+    `topic` may hold {site}: the topics of all sites. Up to what they have at the start. Rounds may
+    come twice, and some of before. Frames whose dictionary is nowhere, and those of a site that the
+    topic isn't of, are left out. Raises Retry when Kafka gives no answer, ConfigError.
     """
+    names = TopicNames(topic)
     with closing(_consumer(kafka, _GROUP)) as client:
-        for partition in _partitions(client, topic):
-            yield from _Partition(client, topic, partition).frames(since_ms)
+        for place in _places(client, names):
+            for dictionary, frame in _Partition(client, *place).frames(since_ms):
+                if names.belongs(dictionary.stream, place.topic):
+                    yield dictionary, frame
 
 
 def committed(topic: str, kafka: Properties, group: str) -> list[Marks]:
@@ -39,7 +44,7 @@ def committed(topic: str, kafka: Properties, group: str) -> list[Marks]:
     Raises Retry, ConfigError.
     """
     with closing(_consumer(kafka, group)) as client:
-        places = [TopicPartition(topic, one) for one in _partitions(client, topic)]
+        places = [TopicPartition(*place) for place in _places(client, TopicNames(topic))]
         try:
             found = client.committed(places, timeout=CALL_S)
         except KafkaException as error:
@@ -150,9 +155,15 @@ def _consumer(kafka: Properties, group: str) -> Consumer:
     )
 
 
-def _partitions(client: Consumer, topic: str) -> list[int]:
+def _places(client: Consumer, names: TopicNames) -> list[TopicPlace]:
+    """All partitions of the topics that are meant."""
     try:
-        known = client.list_topics(topic, timeout=CALL_S).topics.get(topic)
+        topics = client.list_topics(timeout=CALL_S).topics
     except KafkaException as error:
-        raise failure(error.args[0], f"reading {topic}") from error
-    return sorted(known.partitions) if known else []
+        raise failure(error.args[0], f"reading {names.name}") from error
+    return [
+        TopicPlace(topic, partition)
+        for topic, known in sorted(topics.items())
+        if topic == names.name or names.site_of(topic) is not None
+        for partition in sorted(known.partitions)
+    ]
