@@ -47,6 +47,7 @@ clean:
 # Longer runs, beside the tests.
 soak: parts
 	JMX_MUTATIONS=100000 $(BIN)/pytest --timeout=3600 tests/unit/jmx/test_mutations.py
+	CONNECTION_CUTS=500 LINK_FLAPS=60 $(BIN)/pytest --timeout=3600 tests/real/test_connection.py -k "f25 or f26"
 
 # Planted bugs: each must make the test that it names fail.
 mutants: python

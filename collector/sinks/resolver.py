@@ -42,7 +42,7 @@ class Resolver:
             self._underway = _Lookup(self._ask)
         asked = self._underway
         if not asked.done.wait(wait_s):
-            raise TimeoutError(f"no answer from the name server within {wait_s:.0f} s")
+            raise TimeoutError(f"no answer from the name server within {wait_s:g} s")
         self._underway = None
         if asked.error is not None:
             raise asked.error

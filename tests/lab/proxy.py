@@ -26,11 +26,14 @@ class Cut(Enum):
 
 
 class Tap(Protocol):
-    """Sees the bytes of one connection, each before the far side does, in two threads."""
+    """Sees the bytes of one connection, each before the far side does, in two threads.
 
-    def sent(self, data: bytes) -> None: ...
+    A number as an answer cuts the connection: so many bytes still pass.
+    """
 
-    def received(self, data: bytes) -> None: ...
+    def sent(self, data: bytes) -> int | None: ...
+
+    def received(self, data: bytes) -> int | None: ...
 
 
 class Proxy:
@@ -135,15 +138,16 @@ class Proxy:
         self._pass_on(near, far, tap.sent if tap else None)
 
     def _pass_on(
-        self, giver: socket.socket, taker: socket.socket, tap: Callable[[bytes], None] | None
+        self, giver: socket.socket, taker: socket.socket, tap: Callable[[bytes], int | None] | None
     ) -> None:
         """Pass bytes on until one side ends; then end both: HTTP needs no half-open ones."""
         try:
             while data := giver.recv(65_536):
                 self._flows.wait()
-                if tap:
-                    tap(data)
-                taker.sendall(data)
+                most = tap(data) if tap else None
+                taker.sendall(data[:most])
+                if most is not None:
+                    break
         except OSError:
             pass
         finally:

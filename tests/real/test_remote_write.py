@@ -86,9 +86,11 @@ def batch(*frames: Frame) -> Batch:
     return Batch(NUMBERS, frames, None)
 
 
-def must_hold(receiver: Prometheus, first_seq: int, last_seq: int, start_ms: int) -> None:
+def must_hold(
+    receiver: Prometheus, first_seq: int, last_seq: int, start_ms: int, window: str = "20m"
+) -> None:
     """Every sample of these rounds is stored, under its time and with its value, and no other."""
-    tracks = receiver.samples('{site="store-1"}', "20m")
+    tracks = receiver.samples('{site="store-1"}', window)
     assert len(tracks) == SIZE
     for track in tracks:
         assert (track.labels["Zone"], track.labels["instance"]) == ("b", "n1:9999")

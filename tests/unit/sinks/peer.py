@@ -123,9 +123,13 @@ class Peer:
     """
 
     def __init__(
-        self, *script: bytes | Action | Judged, tls: ssl.SSLContext | None = None, host: str = HOST
+        self,
+        *script: bytes | Action | Judged,
+        tls: ssl.SSLContext | None = None,
+        host: str = HOST,
+        port: int | None = None,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         scheme = "https" if tls else "http"
         written = f"[{host}]" if ":" in host else host
         self.url = f"{scheme}://{written}:{self.port}/api/v1/write"
