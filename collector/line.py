@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from collector.admin.client import Admin
 from collector.config import Config, SinkConfig, TierName
 from collector.credentials import kafka_properties
+from collector.detour import Detour
 from collector.dictionary import Stream
 from collector.errors import Retry
 from collector.foresight import Dated, Foresight
@@ -20,16 +22,21 @@ from collector.horizon import Horizon
 from collector.mark import Mark
 from collector.pump import Appetite, Destination, Log, Pump
 from collector.rooms import Room
+from collector.spool.cursor import Cursor
 from collector.spool.spool import TIERS, Last, Spool
 from collector.telemetry import PumpReport, Telemetry
 from collector.tracing import Traces
 
 if TYPE_CHECKING:
     from collector.sinks.delivery import Delivery
+    from collector.topic.site import SiteReader
 
 TIER: TierName = "standard"
 """The tier of all series, until tiers come."""
 
+
+_AWAY_S = 3.0
+"""What is not acknowledged for an interval, and at least for so long, takes the detour."""
 
 _ASK_S = 3.0
 """How long a start may ask the topic for its last round: a broker that is down gives no answer."""
@@ -91,10 +98,15 @@ def pumps(
         source = f"topic {config.topic_name}" if through else "spool"
         report = PumpReport(f"forward-{sink.name}", source, sink.url, telemetry)
         appetite = appetite_for(config, config.rounds_per_request(sink))
-        reader = _topic_reader if through else spool_reader
         horizon = Horizon()
         foresight = Foresight(horizon)
-        reads = reader(config, spool, sink, appetite, report, foresight)
+        own = spool_reader(config, spool, sink, appetite, report, foresight)
+        reads: ReadLog = own
+        if through:
+            straight = _topic_reader(config, spool, sink, appetite, report, foresight)
+            away_s = max(config.interval_of(TIER), _AWAY_S)
+            is_away = partial(through.reports[0].owes, away_s)
+            reads = Detour(spool.chain(TIER).stream.key, straight, own, is_away, report)
         (receiver,) = destinations_of(sink, horizon=horizon)
         yield part(reads, Dated(receiver, foresight), spool, report, traces, [receiver])
 
@@ -145,12 +157,16 @@ def _topic_reader(
     appetite: Appetite,
     report: PumpReport,
     foresight: Foresight,
-) -> ReadLog:
-    from collector.topic.reader import Member, TopicReader  # noqa: PLC0415 - librdkafka is large
+) -> SiteReader:
+    from collector.topic.client import TopicPlace  # noqa: PLC0415 - librdkafka is large
+    from collector.topic.reader import Member  # noqa: PLC0415
+    from collector.topic.site import Ours, SiteReader  # noqa: PLC0415
 
     member = Member(f"edgevitals.{sink.name}", f"{spool.site}.{spool.node}")
     topic = config.topic_name or ""
-    return TopicReader(topic, kafka_properties(config), member, appetite, report, foresight)
+    ours = Ours(spool.chain(TIER).stream.key, TopicPlace(topic, TIERS.index(TIER)))
+    kafka = kafka_properties(config)
+    return SiteReader(ours, topic, kafka, member, appetite, report, foresight)
 
 
 def spool_reader(
@@ -160,7 +176,7 @@ def spool_reader(
     appetite: Appetite,
     report: PumpReport,
     foresight: Foresight,
-) -> ReadLog:
+) -> Cursor:
     return spool.cursor(TIER, f"sink-{sink.name}", appetite, report, foresight)
 
 

@@ -148,6 +148,19 @@ def moved(known: Known, mark: Mark) -> Known:
     return (*others, mark)
 
 
+def merged(one: Known, other: Known) -> Known:
+    """What two readers of a stream have delivered: of each line the mark that came further."""
+    found = {mark.line: mark for mark in one}
+    for mark in other:
+        mine = found.get(mark.line)
+        if mine is None or (mark.seq, -len(mark.gaps)) > (mine.seq, -len(mine.gaps)):
+            found[mark.line] = mark
+    known: Known = ()
+    for mark in sorted(found.values(), key=lambda it: it.wall_ms):
+        known = moved(known, mark)
+    return known
+
+
 def withhold(known: Known, withheld: Sequence[Withheld]) -> Known:
     """The marks with the rounds that were withheld as open gaps of their lines.
 

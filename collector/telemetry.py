@@ -112,6 +112,8 @@ class PumpReport:
     next_try_at: float | None = None
     oldest_ms: int | None = None
     watch: Watch | None = None
+    is_around: bool = False  # it takes the detour
+    owed_since: float | None = None  # monotonic: the batch that is sent waits for its answer
     claimed: tuple[str, float] | None = None  # what clashed last, and when (monotonic)
     advice: Mapping[str, str] = field(default_factory=dict)
     _quiet: Throttle = field(default_factory=Throttle)
@@ -125,6 +127,8 @@ class PumpReport:
 
     def sending(self, batch: Batch) -> None:
         self.state = "sending"
+        if self.owed_since is None:
+            self.owed_since = time.monotonic()
         self.oldest_ms = batch.frames[0].at[0].wall_ms
         if self.watch:
             self.watch.sending()
@@ -136,7 +140,7 @@ class PumpReport:
             self.watch.delivered(batch)
         rounds = batch.rounds - sum(gap.rounds for _, gap in withheld)
         self.delivered_rounds += rounds
-        self.last_error = self.next_try_at = None
+        self.last_error = self.next_try_at = self.owed_since = None
         self._quiet = Throttle()
         self.telemetry.add("edgevitals_pump_delivered_rounds_total", rounds, pump=self.name)
 
@@ -158,7 +162,8 @@ class PumpReport:
         self.rejected_rounds += batch.rounds
         if self.watch:
             self.watch.given_up()
-        self.last_error = self.next_try_at = None  # nothing waits for it any more
+        # Nothing waits for it any more.
+        self.last_error = self.next_try_at = self.owed_since = None
         if why.reason == "conflict":
             self.claimed = str(why), time.monotonic()
         self.telemetry.add(
@@ -197,6 +202,18 @@ class PumpReport:
         if self.claimed is None or time.monotonic() > self.claimed[1] + _CLASH_IS_OVER_S:
             return None
         return self.claimed[0]
+
+    def owes(self, seconds: float) -> bool:
+        """Whether a batch has waited so long for the far side's answer."""
+        since = self.owed_since
+        return since is not None and time.monotonic() > since + seconds
+
+    def turned(self, *, around: bool) -> None:
+        """The log takes the detour, or the straight way again."""
+        self.is_around = around
+        self.telemetry.set("edgevitals_pump_detour", around, pump=self.name)
+        way = "the spool: nothing of ours gets into the topic" if around else f"{self.source} again"
+        log.warning("%s reads our rounds from %s", self.name, way)
 
     def rewound(self, why: Rewind) -> None:
         if self.watch:
@@ -267,6 +284,8 @@ class PumpReport:
             log.error("%s waits: %s%s", self.name, self.last_error, more)
 
     def away(self, why: str) -> None:
+        if self.is_around:
+            return  # that is why
         if why:
             self.state, self.last_error = "waiting", why
         elif self.state == "waiting" and self.last_error:

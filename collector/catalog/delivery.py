@@ -86,6 +86,15 @@ PUMPS = (
         "Records of the topic that were passed over: `format` (not ours, or damaged), `wrong_site` "
         "(of a site that the topic's name is not of).",
     ),
+    Metric(
+        "edgevitals_pump_detour",
+        _GAUGE,
+        "",
+        ("pump",),
+        "vital",
+        "1 while the sink gets this node's rounds from the spool, since nothing gets into the "
+        "topic.",
+    ),
 )
 
 TOPIC = (

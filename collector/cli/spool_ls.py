@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from collector.cli.words import harmless, seqs, size, table, utc
-from collector.mark import Gap, Position
-from collector.spool.reading import SpoolFiles, frames, size_of
+from collector.mark import Gap, Position, mark_of
+from collector.spool.reading import Placed, SpoolFiles, frames, size_of
 from collector.spool.tally import Stretch, extend
 
 
@@ -40,6 +40,7 @@ class Tier(NamedTuple):
 def tiers(files: SpoolFiles) -> Iterator[Tier]:
     """Read every segment once."""
     for tier in files.tiers:
+        key = files.stream(tier).key
         positions = files.positions(tier)
         backlog = dict.fromkeys(positions, 0)
         oldest: dict[str, int | None] = dict.fromkeys(positions)
@@ -53,14 +54,13 @@ def tiers(files: SpoolFiles) -> Iterator[Tier]:
                     extend(mine, placed.frame)
                     extend(stretches, placed.frame)
                     for name, position in positions.items():
-                        if position is None or (number, placed.at) >= position[:2]:
+                        if _is_owed(position, key, number, placed):
                             if not backlog[name]:
                                 oldest[name] = placed.frame.at[0].wall_ms
                             backlog[name] += len(placed.frame.at)
             except FileNotFoundError:
                 continue  # dropped just now
             segments.append(Segment(number, size_of(path), mine))
-        key = files.stream(tier).key
         readers = [
             Reader(name, position, backlog[name], oldest[name], gaps_of(position, key))
             for name, position in positions.items()
@@ -70,6 +70,15 @@ def tiers(files: SpoolFiles) -> Iterator[Tier]:
             with suppress(FileNotFoundError):
                 unstamped += sum(len(placed.frame.at) for placed in frames(path, known))
         yield Tier(tier, segments, stretches, readers, unstamped)
+
+
+def _is_owed(position: Position | None, stream: int, number: int, placed: Placed) -> bool:
+    """Whether a reader has a frame still before it. It may have had it by another way."""
+    if position is None:
+        return True
+    mark = mark_of(position.marks.of.get(stream, ()), placed.frame.lineage.line)
+    had = mark is not None and placed.frame.last_seq <= mark.seq
+    return (number, placed.at) >= position[:2] and not had
 
 
 def gaps_of(position: Position | None, stream: int) -> list[Gap]:

@@ -199,6 +199,23 @@ class Cursor:
         gaps = (*end.gaps, *(gap for _, gap in withheld))
         self._notices.met(gaps, end.closed, end.repeated)
 
+    def known(self) -> Known:
+        """What is delivered, by whichever way."""
+        return self._committed.marks.of.get(self._stream, ())
+
+    def follow(self, known: Known) -> None:
+        """Remember durably what another way has delivered. Nothing is read from here meanwhile."""
+        self._known = known
+        self._save(self._position())
+
+    def go_behind(self, known: Known) -> None:
+        """Read on from here behind what another way has delivered."""
+        place = place_behind(self._chain, known[-1].line, known[-1].seq) if known else None
+        self._segment, self._offset = place or (first_segment(self._chain), 0)
+        self._forget()
+        self._skipped = place is None  # what is missing has gone before this way was taken
+        self.follow(known)
+
     def rewind(self, to: tuple[int, int, int, int] | None) -> None:
         """Go back behind a round that is certain: (line, epoch, seq, Unix ms); None: to the start.
 

@@ -88,6 +88,7 @@ class _Lane:
         self.frames: deque[_InHand] = deque()
         self.rounds = 0
         self.since = now
+        self.reached = (0, 0)  # line and seq of the last frame that was judged
         self.held_at: int | None = None
         self.dictionary: int | None = None  # of the last batch
         self.dictionaries: list[int] = []  # those that are kept, the one seen last at the end
@@ -231,6 +232,19 @@ class PartitionState:
         known = self._delivered.get(stream)
         return known[-1] if known else None
 
+    def known(self, stream: int) -> Known:
+        """What is delivered of a stream."""
+        return self._delivered.get(stream, ())
+
+    def follow(self, stream: int, known: Known) -> None:
+        """Another way has delivered this of a stream; none of its batches is out here."""
+        self._delivered[stream] = self._lane(stream).known = known
+
+    def has_passed(self, stream: int, mark: Mark) -> bool:
+        """Whether the round of a mark has come by here, or one behind it."""
+        line, seq = self._lane(stream).reached
+        return line == mark.line and seq >= mark.seq
+
     def _refuse(self, dictionary: int) -> None:
         if len(self._refused) >= MAX_REFUSED:
             self._refused.clear()
@@ -322,6 +336,7 @@ class PartitionState:
             self.bytes -= len(frame.columns)
             taken = take(known, frame, self._reason())
             known = taken.known
+            lane.reached = frame.lineage.line, frame.last_seq
             if taken.rival is not None:
                 why = conflict(dictionary.stream, frame, taken.rival)
                 aside.append(Part(Batch(dictionary, (frame,), None), why))

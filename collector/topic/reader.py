@@ -195,11 +195,15 @@ class TopicReader:
 
         A consumer that doesn't poll for max.poll.interval.ms loses its partitions.
         """
+        return self.linger(seconds, stop, lambda: self._handed_out in self._partitions.values())
+
+    def linger(self, seconds: float, stop: Event, goes_on: Callable[[], bool]) -> bool:
+        """Stay in the group without reading on; False when told to stop, or not to go on."""
         self._pause(set(self._partitions))
         until = time.monotonic() + seconds
         while not stop.is_set() and (left := until - time.monotonic()) > 0:
             self._poll(1, min(_PAUSE_STEP_S, left))
-            if self._handed_out not in self._partitions.values():
+            if not goes_on():
                 return False
         return not stop.is_set()
 
