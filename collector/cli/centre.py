@@ -20,7 +20,8 @@ _AHEAD_MS = PIECE_MS
 _SEQ = "edgevitals_round_seq"
 _NAMES = (
     "edgevitals_(round_seq|epoch_info|round_missed_total|gap_rounds_total|gap_first_seq|"
-    "gap_last_seq|process_start_time_seconds|pump_backlog_rounds)"
+    "gap_last_seq|process_start_time_seconds|pump_backlog_rounds|pulse_backlog_rounds|"
+    "spool_degraded)"
 )
 
 
@@ -81,6 +82,8 @@ def _take(told: Told, name: str, track: Track) -> None:
         told.gaps.setdefault(pump, []).extend(track.points)
     elif name == "edgevitals_process_start_time_seconds":
         told.starts += track.points
+    elif name == "edgevitals_spool_degraded":
+        told.degraded |= {ms for ms, value in track.points if value}
     elif labels.get("pump", "").startswith("forward-") and track.points:
         told.backlog = max(told.backlog or track.points[-1], track.points[-1])
 

@@ -50,9 +50,9 @@ class GapSaid(NamedTuple):
 class Told:
     """What Prometheus has of one stream in a window, times in Unix ms.
 
-    `rounds` are its numbers. `before` is the newest number from before the window, `behind` the
-    first round from behind it. The counters are by reason; `starts` are the times at which the
-    process that says so had started.
+    `rounds` are its numbers, `epochs` what says which epoch each of them is of. `before` is the
+    newest number from before the window, `behind` the first round from behind it. The counters are
+    by reason; `starts` say at each time when the process had started.
     """
 
     stream: Stream
@@ -63,6 +63,7 @@ class Told:
     missed: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     gaps: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     said: set[GapSaid] = field(default_factory=set)
+    degraded: set[int] = field(default_factory=set)  # times of rounds that the disk had refused
     starts: list[tuple[int, float]] = field(default_factory=list)
     backlog: tuple[int, float] | None = None
 
@@ -147,7 +148,7 @@ def judge(told: Told, window: Window) -> Verdict:
     found.lines = len(lines)
     for line in lines:
         found.holes += _holes(line, told)
-    _look_at_beginnings(lines, found)
+    _look_at_beginnings(lines, told, found)
     _look_at_the_beginning(lines[0], told, window, found)
     _look_at_the_end(lines, told, window, found)
     found.holes.sort(key=lambda hole: (hole.before_ms or 0, hole.first_seq))
@@ -195,12 +196,16 @@ def _lines(
     last_seq = 0
     for place, (ms, seq) in enumerate(rounds):
         epoch = by_time.get(ms)
-        if epoch is None and (current is None or seq != last_seq + 1):
-            # Not a closing round: the round that follows it may tell.
+        closes = None
+        if epoch is None and not (current is not None and seq == last_seq + 1):
+            # It doesn't close the line of the round before it. Another one: that is met where the
+            # last rounds were held in memory. Or the round that follows it may tell.
+            closes = next((one for one in reversed(lines.values()) if max(one.at) == seq - 1), None)
             following = rounds[place + 1] if place + 1 < len(rounds) else None
-            epoch = by_time.get(following[0]) if following and following[1] == seq + 1 else None
+            if closes is None and following and following[1] == seq + 1:
+                epoch = by_time.get(following[0])
         name = epoch.name if epoch else current or ""
-        root = _root(name, previous)
+        root = closes.root if closes else _root(name, previous)
         root = joined.get(root, root)
         line = lines.get(root)
         if line is None and previous.get(root) != "" and lines:
@@ -215,7 +220,7 @@ def _lines(
             line = lines[root] = _Line(root, begins=previous.get(root) == "")
         if line.at.setdefault(seq, ms) != ms:
             found.problems.append(f"round {seq} is there at two times: is this a copied disk?")
-        line.is_closed = epoch is None and seq == last_seq + 1
+        line.is_closed = epoch is None and (closes is not None or seq == last_seq + 1)
         current, last_seq = name, seq
     return sorted(lines.values(), key=lambda line: line.first_ms)
 
@@ -243,14 +248,14 @@ def _hole(first: int, last: int, after_ms: int | None, before_ms: int | None, to
     return Hole(first, last, after_ms, before_ms, tuple(sorted(reasons)))
 
 
-def _look_at_beginnings(lines: Sequence[_Line], found: Verdict) -> None:
+def _look_at_beginnings(lines: Sequence[_Line], told: Told, found: Verdict) -> None:
     """A line that begins in the window hides how many rounds the one before it lacks.
 
-    Not when that one was closed in order, and not when it goes on behind: then the other's rounds
-    were held in memory, and its own numbers go on.
+    Not when that one was closed in order, and not when its rounds were held in memory: it says so,
+    and the numbers of the one before go on behind it.
     """
     for place, line in enumerate(lines):
-        if not line.begins or place == 0:
+        if not line.begins or place == 0 or line.first_ms in told.degraded:
             continue
         before = lines[:place]
         if any(one.last_ms > line.first_ms for one in before):

@@ -146,6 +146,21 @@ def test_rounds_held_in_memory_are_a_line_between_and_the_first_goes_on_behind_i
     assert holes(lost) == [(1, 1)]
 
 
+def test_rounds_held_in_memory_say_so_while_their_line_is_the_last():
+    it = told(("a", "", 0, range(1, 5)), ("ring", "", 4, range(1, 4)))
+    assert not judge(it, window(7)).is_complete
+    it.degraded = {at(4), at(5), at(6)}
+    assert judge(it, window(7)).is_complete
+
+
+def test_a_disk_that_takes_some_rounds_and_refuses_others_makes_no_hole():
+    parts = [("a", "x", 0, [11, 12]), ("ring", "", 2, [1]), ("a", "x", 3, [13])]
+    it = told(*parts, ("ring", "", 4, [2, 3]), ("a", "x", 6, [14]), closing=True, before=10)
+    verdict = judge(it, window(7))
+    assert verdict.is_complete, verdict
+    assert verdict.closed
+
+
 def test_the_edge_of_the_window_is_held_against_what_is_before_it():
     it = told(("b", "a", 0, range(11, 16)), before=10)
     assert judge(it, window(5, begin=T0)).is_complete
