@@ -41,7 +41,6 @@ _NO_RIGHT = {
 _OTHER_RIGHTS = {
     KafkaError.GROUP_AUTHORIZATION_FAILED: "--operation Read --group edgevitals. "
     "--resource-pattern-type prefixed",
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "--operation IdempotentWrite --cluster",
 }
 _NOT_ALLOWED = _NO_RIGHT | {
     KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's own codes begin with _
@@ -111,6 +110,8 @@ def failure(error: KafkaError, doing: str, needs: str = "") -> Retry | Rejected:
         if code in _NO_RIGHT:
             right = _OTHER_RIGHTS.get(code, needs)
             says = f"give the collector's user the right: kafka-acls.sh --add {right}".strip()
+            if code == KafkaError.CLUSTER_AUTHORIZATION_FAILED:
+                says += "; brokers before 3.0 ask for --operation IdempotentWrite --cluster too"
         return Retry(text, says, hold=True)
     if code in _NEEDS_A_PERSON:
         return Retry(text, _NEEDS_A_PERSON[code], hold=True)

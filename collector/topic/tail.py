@@ -158,7 +158,7 @@ class Tail:
         except KafkaException as error:
             if error.args[0].code() in _NO_SUCH_PLACE:
                 return None
-            raise failure(error.args[0], self._doing) from error
+            raise self._failure(error.args[0]) from error
         return found
 
     def _read(self, begin: int, end: int) -> Iterator[Message]:
@@ -169,12 +169,12 @@ class Tail:
             left = self._left()
             messages = self._consumer.consume(min(_AT_ONCE, end - at), timeout=left)
             if not messages:
-                raise failure(_timed_out(), self._doing)
+                raise self._failure(_timed_out())
             for message in messages:
                 error, offset = message.error(), message.offset()
                 if error is not None:
                     if error.code() not in _OF_NO_MEANING:
-                        raise failure(error, self._doing)
+                        raise self._failure(error)
                     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                         return  # the log ended sooner than it said
                 elif offset is not None:
@@ -189,9 +189,9 @@ class Tail:
     def _left(self) -> float:
         return max(0.05, self._until - time.monotonic())
 
-    @property
-    def _doing(self) -> str:
-        return f"reading the end of {self._place.topic}"
+    def _failure(self, error: KafkaError) -> Exception:
+        topic = self._place.topic
+        return failure(error, f"reading the end of {topic}", f"--operation Read --topic {topic}")
 
 
 def _seen(message: Message, stream: Stream) -> Seen | None:

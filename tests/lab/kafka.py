@@ -30,6 +30,8 @@ class Kafka:
 
     A cluster is several nodes that are given the same `voters`: node id -> controller port.
     With `zookeeper`, the address of one, it is a broker without a controller's port.
+    With `users`, names and passwords, it has rights: everybody on `bootstrap` may do all, and a
+    user on `guarded_bootstrap` (SASL_PLAINTEXT, PLAIN) what ACLs allow.
     `properties` go over ours in server.properties, `jvm` after ours on the command line.
     """
 
@@ -41,6 +43,7 @@ class Kafka:
         node_id: int = 1,
         voters: Mapping[int, int] | None = None,
         zookeeper: str | None = None,
+        users: Mapping[str, str] | None = None,
         properties: Mapping[str, object] | None = None,
         jvm: Sequence[str] = (),
     ) -> None:
@@ -51,7 +54,9 @@ class Kafka:
         self.jmx_port = free_port()
         self.cluster_id = CLUSTER_ID
         self._zookeeper = zookeeper
-        self._properties = {**self._own_properties(), **(properties or {})}
+        self.guarded_port = free_port() if users else 0
+        guarded = self._with_users(users) if users else {}
+        self._properties = {**self._own_properties(), **guarded, **(properties or {})}
         self._java = [parts.java(), *SMALL_JVM, "-cp", f"{parts.kafka(version)}/*"]
         self._jvm = [*jmx_options(self.jmx_port), *self._log_options(), *jvm]
         self.process = Process(
@@ -75,6 +80,10 @@ class Kafka:
     @property
     def bootstrap(self) -> str:
         return f"{HOST}:{self.port}"
+
+    @property
+    def guarded_bootstrap(self) -> str:
+        return f"{HOST}:{self.guarded_port}"
 
     @property
     def jmx_address(self) -> str:
@@ -156,6 +165,28 @@ class Kafka:
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         }
+
+    def _with_users(self, users: Mapping[str, str]) -> dict[str, object]:
+        own, guarded = self._as_both(), f"GUARDED://{HOST}:{self.guarded_port}"
+        protocols = own["listener.security.protocol.map"]
+        known = " ".join(f'user_{name}="{password}"' for name, password in users.items())
+        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        return {
+            "listeners": f"{own['listeners']},{guarded}",
+            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port},{guarded}",
+            "listener.security.protocol.map": f"{protocols},GUARDED:SASL_PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.guarded.plain.sasl.jaas.config": f"{module} required {known};",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+        }
+
+    def limit(self, client_id: str, bytes_per_second: int) -> None:
+        """Give the producers of a client id a quota."""
+        tool = [*self._java, "kafka.admin.ConfigCommand", "--bootstrap-server", self.bootstrap]
+        setting = f"producer_byte_rate={bytes_per_second}"
+        entity = ["--entity-type", "clients", "--entity-name", client_id]
+        parts.run([*tool, "--alter", "--add-config", setting, *entity])
 
     def _as_broker(self, zookeeper: str) -> dict[str, object]:
         return {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from typing import Any
 
 from confluent_kafka import (
     Consumer,
@@ -13,12 +14,17 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewPartitions,
     NewTopic,
+    ResourcePatternType,
     ResourceType,
 )
 
@@ -71,14 +77,18 @@ class Heard:
 class Place:
     """A topic of one test, with its writers, readers and the consumer group that they share."""
 
-    def __init__(self, kafka: Kafka, admin: Admin, name: str) -> None:
+    def __init__(
+        self, kafka: Kafka, admin: Admin, name: str, properties: Mapping[str, str] | None = None
+    ) -> None:
+        """`properties` are the collector's own; the test itself connects without."""
         self.kafka = kafka
         self.name = name
         self.group = f"edgevitals.{name}"
         self.heard = Heard()
-        self.properties = {"bootstrap.servers": kafka.bootstrap}
+        self._plain = {"bootstrap.servers": kafka.bootstrap}
+        self.properties: dict[str, str] = {**self._plain, **(properties or {})}
         self._admin = admin
-        self._client = AdminClient({**self.properties, "log_level": 0})
+        self._client = AdminClient({**self._plain, "log_level": 0})
 
     def writer(self, memory: Memory | None = None, report: PumpReport | None = None) -> TopicWriter:
         """As the program makes it: with a memory it reads back what an earlier one wrote."""
@@ -104,7 +114,7 @@ class Place:
 
     def records(self) -> list[Message]:
         """What any consumer finds in the partition, from its start."""
-        consumer = Consumer({**self.properties, "group.id": "nobody"})
+        consumer = Consumer({**self._plain, "group.id": "nobody"})
         try:
             place = TopicPartition(self.name, STANDARD, 0)
             _, end = consumer.get_watermark_offsets(place, timeout=SOON)
@@ -173,6 +183,20 @@ class Place:
         resource = ConfigResource(ResourceType.TOPIC, self.name, incremental_configs=entries)
         for future in self._client.incremental_alter_configs([resource]).values():
             future.result(SOON)
+
+    def allow(self, user: str, *operations: AclOperation) -> None:
+        bindings = [self._right(user, operation) for operation in operations]
+        for future in self._client.create_acls(bindings).values():
+            future.result(SOON)
+
+    def forbid(self, user: str, operation: AclOperation) -> None:
+        right = self._right(user, operation, AclBindingFilter)
+        for future in self._client.delete_acls([right]).values():
+            future.result(SOON)
+
+    def _right(self, user: str, operation: AclOperation, kind: Any = AclBinding) -> Any:
+        pattern, allow = ResourcePatternType.LITERAL, AclPermissionType.ALLOW
+        return kind(ResourceType.TOPIC, self.name, pattern, f"User:{user}", "*", operation, allow)
 
     def config(self) -> dict[str, str]:
         resource = ConfigResource(ResourceType.TOPIC, self.name)

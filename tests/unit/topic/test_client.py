@@ -69,7 +69,7 @@ def test_f44_a_missing_right_is_for_a_person_and_named(code):
     operation = {
         KafkaError.TOPIC_AUTHORIZATION_FAILED: "--operation Write --topic telemetry",
         KafkaError.GROUP_AUTHORIZATION_FAILED: "--operation Read --group edgevitals.",
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED: "--operation IdempotentWrite --cluster",
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED: "--operation Write --topic telemetry; brokers",
     }[code]
     assert f"kafka-acls.sh --add {operation}" in why.hint
 
