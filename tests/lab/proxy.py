@@ -90,6 +90,13 @@ class Proxy:
         self._drop_connections()
         self._flows.set()
 
+    def reset(self) -> None:
+        """Reset every connection that there is; new ones pass."""
+        with self._changing:
+            sockets = list(self._sockets)
+        for one in sockets:
+            self._drop(one, reset=True)
+
     def restore(self) -> None:
         with self._changing:
             self._cut = None
@@ -158,10 +165,7 @@ class Proxy:
         with self._changing:
             sockets = list(self._sockets)
         for one in sockets:
-            if self._cut is Cut.RESET:
-                with contextlib.suppress(OSError):
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-            self._drop(one)
+            self._drop(one, reset=self._cut is Cut.RESET)
 
     def _keep(self, one: socket.socket) -> bool:
         """Remember a connection, so that a cut ends it; False when the cut came first."""
@@ -172,14 +176,16 @@ class Proxy:
             self._sockets.add(one)
             return True
 
-    def _drop(self, one: socket.socket) -> None:
+    def _drop(self, one: socket.socket, *, reset: bool = False) -> None:
         with self._changing:
             if one not in self._sockets:
                 return
             self._sockets.remove(one)
         # shutdown() wakes the thread that waits in recv(); SHUT_RDWR would send FIN before RST.
         with contextlib.suppress(OSError):
-            one.shutdown(socket.SHUT_RD if self._cut is Cut.RESET else socket.SHUT_RDWR)
+            if reset:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            one.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
         one.close()
 
     def _spawn(self, function: Callable[..., None], *arguments: object) -> None:

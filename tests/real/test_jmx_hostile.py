@@ -197,8 +197,7 @@ class CutAfter:
         self._left -= len(data)
         if self._left < 0:
             self._left = 1 << 60
-            self._proxy.cut(Cut.RESET)
-            self._proxy.restore()
+            self._proxy.reset()
 
 
 @pytest.mark.parametrize("size", [50, 300, 5_000, 40_000, 100_000])
