@@ -27,7 +27,7 @@ from collector.series import Family, Kind, Series
 from collector.sinks.attempt import Attempt
 from collector.sinks.blocks import absent_cells
 from collector.sinks.cells import Cells, Piece, decoded, parts, withheld
-from collector.sinks.dialect import Dialect, Request
+from collector.sinks.dialect import ZSTD, Dialect, Request
 from collector.sinks.order import Order
 from collector.sinks.pace import Pace
 from collector.sinks.post import Exchange, Post
@@ -87,6 +87,7 @@ class Delivery:
         self._pace = pace or Pace()
         self._attempts: dict[int, Attempt] = {}  # undelivered batches, by stream
         self._unconfirmed = 0
+        self._is_understood = False  # a request in this dialect was taken
 
     def send(self, batch: Batch) -> Sequence[Withheld]:
         """Return when the receiver has the batch, but for what is too old; else raise.
@@ -156,7 +157,12 @@ class Delivery:
                 attempt.back(piece)
                 raise
             except Rejected as why:
-                if attempt.is_ambiguous and is_already_stored(why):
+                is_new = (
+                    request.headers["Content-Encoding"] == ZSTD.name and not self._is_understood
+                )
+                if is_new and self._next_dialect("can't read zstd"):
+                    attempt.back(piece)  # Prometheus calls it a bad request, and not by its name
+                elif attempt.is_ambiguous and is_already_stored(why):
                     self.stats.already_stored += request.samples
                 else:
                     is_all = isinstance(why, Refused) and why.is_all
@@ -165,6 +171,7 @@ class Delivery:
                 self.stats.samples_delivered += request.samples - refused
                 attempt.taken(piece)
                 attempt.failures = 0
+                self._is_understood = True
                 if refused:
                     says = f"the receiver took the request and refused {refused} of its samples"
                     attempt.condemn(piece, Rejected(says, reason="partial_success"))
@@ -271,7 +278,7 @@ class Delivery:
         if len(self._dialects) < 2:
             return False
         before = self._dialects.pop(0)
-        self._unconfirmed = 0
+        self._unconfirmed, self._is_understood = 0, False
         self.stats.protocol = self._dialects[0].name
         self.stats.fallbacks += 1
         log.warning(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collector.config import SinkConfig
 from collector.sinks.access import Access
 from collector.sinks.delivery import Delivery
-from collector.sinks.dialect import SNAPPY, ZSTD, Dialect
+from collector.sinks.dialect import GZIP, SNAPPY, ZSTD, Dialect
+from collector.sinks.otlp import Otlp
 from collector.sinks.post import DEADLINE_S, Post
 from collector.sinks.remote_write_1 import RemoteWrite1
 from collector.sinks.remote_write_2 import RemoteWrite2
@@ -20,6 +21,8 @@ def delivery(sink: SinkConfig, way_in: Access, deadline_s: float = DEADLINE_S) -
 
 def _dialects(sink: SinkConfig) -> list[Dialect]:
     """The dialects, the best first; the last of them is what every receiver takes."""
+    if sink.protocol == "otlp":
+        return [Otlp(ZSTD), Otlp(GZIP)] if sink.compression == "zstd" else [Otlp(GZIP)]
     packings = [ZSTD, SNAPPY] if sink.compression == "zstd" else [SNAPPY]
     first: list[Dialect] = []
     if sink.protocol == "remote_write":

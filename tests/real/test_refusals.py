@@ -20,6 +20,7 @@ from collector.series import Family, Series
 from collector.sinks import delivery
 from collector.sinks.delivery import Delivery
 from collector.sinks.dialect import Dialect
+from collector.sinks.otlp import Otlp
 from collector.sinks.post import Post
 from collector.sinks.remote_write_1 import RemoteWrite1
 from collector.sinks.remote_write_2 import RemoteWrite2
@@ -56,7 +57,9 @@ def rounds(of: Dictionary, first_seq: int, count: int, start_ms: int) -> Frame:
 
 
 def sink_to(receiver: Prometheus, *dialects: Dialect, window_s: float = math.inf) -> Delivery:
-    return Delivery("centre", Post(receiver.write_url, {}), dialects, window_s)
+    is_otlp = isinstance(dialects[0], Otlp)
+    url = receiver.otlp_url if is_otlp else receiver.write_url
+    return Delivery("centre", Post(url, {}), dialects, window_s)
 
 
 def occupy(receiver: Prometheus, of: Dictionary, at_ms: int) -> None:
@@ -93,7 +96,7 @@ def must_have_split(receiver: Prometheus, sink: Delivery, of: Dictionary, start_
     assert sink.stats.rejected == {"http_400": len(BAD)}
 
 
-@pytest.mark.parametrize("dialect", [RemoteWrite1, RemoteWrite2])
+@pytest.mark.parametrize("dialect", [RemoteWrite1, RemoteWrite2, Otlp])
 def test_f23_samples_that_prometheus_3_refuses_are_set_aside_alone(newest, dialect):
     start_ms = int(time.time() - 600) * 1000
     of = words(name=f"good_{dialect.name}")
