@@ -177,7 +177,7 @@ class Chain:
 
     def has_vanished(self, number: int) -> bool:
         """Whether this segment may be one that somebody removed."""
-        return number <= self._vanished
+        return 0 < number <= self._vanished
 
     def readable_end(self, number: int, reader: SegmentReader) -> tuple[int, bool]:
         """How far a segment may be read, and whether it is closed (so that this is all)."""

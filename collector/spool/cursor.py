@@ -225,18 +225,30 @@ class Cursor:
         self._told = tuple(gap for mark in delivered for gap in mark.gaps)
         self._known = ()
         place = None
-        before = mark_of(delivered, to[0]) if to else None
-        in_memory = before is not None and before.volatile  # it has no place on disk
-        if to is not None and not in_memory:
+        if to is not None:
             line, epoch, seq, wall_ms = to
+            before = mark_of(delivered, line)
             kept = tuple(gap for gap in before.gaps if gap.last_seq < seq) if before else ()
             self._known = (Mark(line, epoch, seq, wall_ms, kept),)
             place = place_behind(self._chain, line, seq)
         self._segment, self._offset = place or (first_segment(self._chain), 0)
-        self._lost = place is None and not in_memory
+        self._lost = place is None
         self._forget()
         self._held = self._chain.ring.join(self)
+        self._known = (*self._in_memory(delivered), *self._known)
         self._save(self._position())
+
+    def _in_memory(self, delivered: Known) -> Known:
+        """The marks of lines that aren't on disk, each before what is still in memory of it."""
+        first = self._chain.ring.after(self._held)
+        held = first.frame if first else None
+        return tuple(
+            mark._replace(seq=min(mark.seq, held.first_seq - 1))
+            if held and held.lineage.line == mark.line
+            else mark
+            for mark in delivered
+            if mark.volatile
+        )
 
     def wait(self, seconds: float, stop: Event) -> bool:
         """Wait; a chain has one reader of a name, so the batch stays ours."""
@@ -280,7 +292,7 @@ class Cursor:
                 break
             got.dictionary = dictionary
             got.most = most_rounds(dictionary)
-            if not self._known:
+            if not frame.lineage.volatile and all(mark.volatile for mark in self._known):
                 self._begin(frame, got)
             taken = take(self._known, frame, self._reason())
             self._known, self._offset, self._held = taken.known, found.offset, found.held
@@ -315,7 +327,7 @@ class Cursor:
         damage is only told with the batch, and has to be met again if that is never delivered.
         """
         begin = mark_before(frame)
-        self._known = (begin,)
+        self._known = (*self._known, begin)
         if self._damaged:
             got.note(Gap(0, 0, begin.wall_ms, begin.wall_ms, GapReason.SPOOL_DAMAGED))
         elif self._lost and frame.first_seq > 1:

@@ -129,12 +129,13 @@ def _last_certain(
 ) -> Seen | None:
     """The last record that is there in its order, by offset.
 
-    Not the highest round: what was written by a producer that didn't know lies behind a hole.
+    Not the highest round: what was written by a producer that didn't know lies behind a hole. Nor
+    one that was in memory only: the spool has no place to go back to for it.
     """
     for window in tail.frames_of(stream):
         for seen in reversed(window):
             is_tried = attempt and seen.line == attempt[0] and seen.first_seq >= attempt[1]
             is_newer = seen.line == acked.line and seen.first_seq > acked.seq
-            if not is_tried and not is_newer:
+            if not is_tried and not is_newer and not seen.volatile:
                 return seen
     return None

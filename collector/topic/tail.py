@@ -51,6 +51,7 @@ class Seen(NamedTuple):
     first_seq: int
     last_seq: int
     wall_ms: int
+    volatile: bool = False
 
 
 class Last(NamedTuple):
@@ -79,8 +80,12 @@ def newest(seen: Iterator[list[Seen]]) -> Last | None:
     """Of the window that has any: the highest round of the line that was written last.
 
     Not simply the last record: rounds may be there twice, and the second time not all of them yet.
+    Nor a line that was in memory only: nothing goes on behind it.
     """
-    for frames in seen:
+    for window in seen:
+        frames = [one for one in window if not one.volatile]
+        if not frames:
+            continue
         line = frames[-1].line
         best = max((one for one in frames if one.line == line), key=lambda one: one.last_seq)
         return Last(line, best.epoch, best.last_seq, best.wall_ms, best.offset)
@@ -210,7 +215,8 @@ def _seen(message: Message, stream: Stream) -> Seen | None:
         return None
     lineage = body.lineage
     wall = body.at[-1].wall_ms or 0
-    return Seen(offset, lineage.line, lineage.epoch, body.first_seq, body.last_seq, wall)
+    rounds = body.first_seq, body.last_seq
+    return Seen(offset, lineage.line, lineage.epoch, *rounds, wall, lineage.volatile)
 
 
 def _timed_out() -> KafkaError:

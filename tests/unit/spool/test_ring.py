@@ -10,7 +10,7 @@ import pytest
 from collector.errors import DiskError
 from collector.frame import Lineage, encode_frame
 from collector.spool.ring import Ring
-from tests.unit.examples import BOOT
+from tests.unit.examples import BOOT, wall_of
 from tests.unit.spool.site import content, dictionary_of, drain, round_of, seqs_of
 
 VOLATILE = Lineage(9, 9, None, BOOT, volatile=True)
@@ -204,6 +204,21 @@ def test_a_restart_goes_on_behind_the_last_round_on_disk(site, stream):
     stream.take(2)
     cursor, told = site.reader()
     assert drain(cursor) == [5, 6]
+    assert told.gaps == []
+
+
+def test_a_reader_that_goes_back_gets_again_what_is_still_in_memory(site, stream):
+    cursor, told = site.reader()
+    site.chain.ring.join("a slower one")
+    stream.take(3)
+    stream.take(3, on_disk=False)
+    stream.take(2)
+    assert rounds_of(cursor) == stream.written
+    site.chain.ring.done("a slower one", 1)
+    cursor.rewind((1, 1, 2, wall_of(1, 2)))
+    assert rounds_of(cursor) == [(1, 3), (9, 2), (9, 3), (1, 4), (1, 5)]
+    cursor.rewind(None)
+    assert rounds_of(cursor) == [(1, 1), (1, 2), (1, 3), (9, 2), (9, 3), (1, 4), (1, 5)]
     assert told.gaps == []
 
 
