@@ -252,8 +252,7 @@ def _problems(
     if clock_problem:
         yield clock_problem
     if spool.error:
-        where = f"in memory only, {spool.rounds_in_memory} of them, and lost if this process ends"
-        yield f"rounds are {where if spool.rounds_in_memory else 'being lost'}: {spool.error}"
+        yield f"the disk takes no rounds, {spool.rounds_in_memory} wait in memory: {spool.error}"
     for pump in pumps:
         if pump.state in {"waiting", "holding"}:
             yield f"{pump.name} is {pump.state}: {pump.last_error}"

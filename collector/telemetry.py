@@ -117,6 +117,7 @@ class PumpReport:
     claimed: tuple[str, float] | None = None  # what clashed last, and when (monotonic)
     advice: Mapping[str, str] = field(default_factory=dict)
     _quiet: Throttle = field(default_factory=Throttle)
+    _unsaved: Throttle = field(default_factory=Throttle)
     _refusals: Throttle = field(default_factory=Throttle)
     _old: Throttle = field(default_factory=Throttle)
     _strange: Throttle = field(default_factory=Throttle)
@@ -267,7 +268,7 @@ class PumpReport:
             log.error("%s passed over a record (%s): %s%s", self.name, where, why, more)
 
     def unsaved(self, why: OSError) -> None:
-        more = self._quiet.passes()
+        more = self._unsaved.passes()
         if more is not None:
             log.error(
                 "%s can't write its position (%s); after a restart some rounds are sent twice%s",

@@ -127,7 +127,10 @@ class Route:
         one = self._connection
         if one is not None and one.is_connected and not self._keyring.certificates.changed():
             if one.sock is not None:
-                deadline.guard(one.sock)
+                try:
+                    deadline.guard(one.sock)
+                except OSError as error:  # no descriptor is left
+                    raise self._unreached(error, deadline) from error
             return one
         self.close()
         proxy_headers = self._keyring.proxy_headers()

@@ -113,7 +113,7 @@ class Spool:
             for tier, chain in self._chains.items():
                 positions = map(load_position, (path / "positions").glob(f"{tier}.*.position"))
                 chain.begin_behind(max((p.segment for p in positions if p), default=0))
-            sync_folder(path)
+            _sync(path)
         except OSError as error:
             os.close(self._lock)
             raise SpoolError(
@@ -267,6 +267,15 @@ class Spool:
         disk = os.statvfs(self.path)
         least = self._limits.min_free(disk.f_blocks * disk.f_frsize)
         return disk.f_bavail * disk.f_frsize < least
+
+
+def _sync(folder: Path) -> None:
+    """Make names durable. On a read-only disk there are none to be made so. Raises OSError."""
+    try:
+        sync_folder(folder)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
 
 
 def _is_at(fd: int, file: Path) -> bool:

@@ -7,6 +7,7 @@ holds it, whatever happens to the test.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,8 +115,13 @@ class Ext4Disk(SmallDisk):
         self._run("mount", "-o", "remount,abort", self.place)
 
     def repair(self) -> None:
-        """What a person does then: check it, and mount it anew, under a process that runs."""
+        """What a person does then: check it and mount it anew, under a process that runs.
+
+        A copy of it: while the process has the old one open the kernel gives that one again.
+        """
         self._run("umount", "--lazy", self.place)
-        done = subprocess.run(["e2fsck", "-fy", self._image], check=False, capture_output=True)
+        copy = self._image.with_suffix(".repaired")
+        shutil.copy(self._image, copy)
+        done = subprocess.run(["e2fsck", "-fy", copy], check=False, capture_output=True)
         assert done.returncode in {0, 1}, done.stdout.decode()
-        self._run("mount", "-o", "loop", self._image, self.place)
+        self._run("mount", "-o", "loop", copy, self.place)

@@ -108,7 +108,7 @@ def test_each_problem_is_a_sentence(told, tmp_path):
     told.site.take(15)
     told.pump.retrying(Retry("401 Unauthorized", "look at token_file", hold=True), 30.0)
     disk, pump, target = report.status().problems
-    assert disk.startswith("rounds are in memory only, 1 of them, and lost if this process ends: ")
+    assert disk.startswith("the disk takes no rounds, 1 wait in memory: ")
     assert "does not take the round: Not a directory" in disk
     assert pump == "forward-centre is holding: 401 Unauthorized. look at token_file"
     assert target == "kafka b:9999 is down: nobody listens. start the broker"
