@@ -25,7 +25,7 @@ demo: parts
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
 bench: parts
-	$(BIN)/python -m bench sizes speed wire jmx
+	$(BIN)/python -m bench sizes speed wire spool jmx
 
 bench-memory: parts
 	$(BIN)/python -m bench memory

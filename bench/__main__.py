@@ -1,6 +1,6 @@
 """What it takes, beside what it may take.
 
-Without names: sizes, speed and wire, which need nothing but the recording.
+Without names: sizes, speed, wire and spool, which need nothing but the recording.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ BENCHES = {
     "sizes": "bytes a sample in the topic",
     "speed": "samples a second of CPU",
     "wire": "bytes a sample over remote write",
+    "spool": "a round is put on disk, fsync in it",
     "topic": "sizes in the log of a real topic, beside the computed ones",
     "jmx": "reading a broker's JMX, beside what others take for it",
     "drain": "a day's backlog from a real topic into a real Prometheus",
@@ -26,7 +27,7 @@ BENCHES = {
 }
 """A module of this package each, whose `run()` returns tables."""
 
-WITHOUT_PARTS = ("sizes", "speed", "wire")
+WITHOUT_PARTS = ("sizes", "speed", "wire", "spool")
 
 
 def main() -> int:
