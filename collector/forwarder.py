@@ -8,32 +8,117 @@ own rounds, with what it counts and the gaps that it meets, go from its spool st
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from collector.admin.client import Admin
 from collector.config import Config, SinkConfig
 from collector.credentials import kafka_properties
+from collector.dictionary import Stream
+from collector.errors import Paced, Rejected, Retry
 from collector.foresight import Dated, Foresight
 from collector.horizon import Horizon
 from collector.lanes import Lanes
 from collector.line import Part, appetite_for, destinations_of, part, spool_reader
-from collector.pump import Pump
+from collector.mark import Withheld
+from collector.pump import Batch, Pump
 from collector.rooms import Room
 from collector.spool.spool import Spool
-from collector.telemetry import PumpReport, Telemetry
+from collector.telemetry import PumpReport, Telemetry, Throttle
 from collector.tracing import Traces
 
 if TYPE_CHECKING:
     from collector.sinks.delivery import Delivery
 
+log = logging.getLogger(__name__)
 
-class _Keeper(PumpReport):
-    """What the log of the lanes tells. It sends nothing itself: when all is well, it is idle."""
+
+class Troubles:
+    """Why streams wait, over all lanes of a sink. Any thread may tell."""
+
+    def __init__(self) -> None:
+        self._why: dict[Stream, Retry] = {}
+        self._changing = Lock()
+        self.quiet = Throttle()
+
+    def __len__(self) -> int:
+        return len(self._why)
+
+    def add(self, stream: Stream, why: Retry) -> None:
+        with self._changing:
+            self._why[stream] = why
+
+    def end(self, stream: Stream) -> None:
+        with self._changing:
+            self._why.pop(stream, None)
+
+    def keep(self, streams: AbstractSet[int]) -> None:
+        """Forget those of streams that are no longer with us."""
+        with self._changing:
+            self._why = {of: why for of, why in self._why.items() if of.key in streams}
+
+    @property
+    def sentence(self) -> str:
+        """How many streams wait, and of one of them why: one that a person must help, if any."""
+        with self._changing:
+            told = max(self._why.items(), key=lambda one: one[1].hold, default=None)
+            if told is None:
+                return ""
+            stream, why = told
+            others = f" ({len(self._why) - 1} more streams wait)" if len(self._why) > 1 else ""
+            return f"{'/'.join(stream)}: {why}{others}"
+
+
+@dataclass
+class LaneReport(PumpReport):
+    """How a lane is doing. What waits is told by stream: the lane itself goes on to others."""
+
+    troubles: Troubles = field(default_factory=Troubles)
+    _stream: Stream = field(default=Stream("", "", ""))
+
+    def sending(self, batch: Batch) -> None:
+        self._stream = batch.dictionary.stream
+        super().sending(batch)
+
+    def delivered(self, batch: Batch, withheld: Sequence[Withheld] = ()) -> None:
+        self.troubles.end(batch.dictionary.stream)
+        super().delivered(batch, withheld)
+
+    def retrying(self, why: Retry, wait: float) -> None:
+        if not isinstance(why, Paced):
+            self.troubles.add(self._stream, why)
+        super().retrying(why, wait)
+
+    def rejected(self, batch: Batch, why: Rejected) -> None:
+        self.troubles.end(batch.dictionary.stream)
+        super().rejected(batch, why)
+
+    def _say_waiting(self, why: Retry) -> None:
+        more = self.troubles.quiet.passes()
+        if more is not None:
+            log.warning("%s: %s waits: %s%s", self.name, "/".join(self._stream), why, more)
+
+
+@dataclass
+class KeeperReport(PumpReport):
+    """How the log of the lanes is doing, and what waits in them. It sends nothing itself."""
+
+    troubles: Troubles = field(default_factory=Troubles)
+    _away: str = ""
 
     def away(self, why: str) -> None:
-        super().away(why)
-        self.idle()
+        self._away = why
+
+    def kept(self, streams: AbstractSet[int]) -> None:
+        """Called several times a second, with the streams that have a batch in a lane."""
+        self.troubles.keep(streams)
+        self.telemetry.set("edgevitals_pump_waiting_streams", len(self.troubles), pump=self.name)
+        self.last_error = self._away or self.troubles.sentence or None
+        self.state = "waiting" if self.last_error else "idle"
 
 
 def pumps(
@@ -63,7 +148,8 @@ def _lanes(
     from collector.topic.reader import Member, TopicReader  # noqa: PLC0415 - librdkafka is large
 
     name, source = f"forward-{sink.name}", f"topic {config.topic_name}"
-    keeper = _Keeper(name, source, sink.url, telemetry)
+    troubles = Troubles()
+    keeper = KeeperReport(name, source, sink.url, telemetry, troubles=troubles)
     member = Member(f"edgevitals.{sink.name}", f"{spool.site}.{spool.node}")
     reader = TopicReader(
         config.topic_name or "",
@@ -73,12 +159,12 @@ def _lanes(
         keeper,
         foresight,
     )
-    lanes = Lanes(reader, len(receivers))
+    lanes = Lanes(reader, len(receivers), keeper.kept)
     rooms: list[Room] = [lanes.run]
     reports: list[PumpReport] = [keeper]
-    for log, receiver in zip(lanes.logs, receivers, strict=True):
-        report = PumpReport(name, source, sink.url, telemetry)
+    for lane, receiver in zip(lanes.logs, receivers, strict=True):
+        report = LaneReport(name, source, sink.url, telemetry, troubles=troubles)
         report.watch = traces.watch(name, sink.url)
-        rooms.append(Pump(name, log, Dated(receiver, foresight), spool.rejected, report).run)
+        rooms.append(Pump(name, lane, Dated(receiver, foresight), spool.rejected, report).run)
         reports.append(report)
     return Part(rooms, lanes, reports, receivers, is_ours=False)

@@ -186,8 +186,15 @@ class Board:
 class Lanes:
     """The keeper of a shared log, and the logs of its lanes."""
 
-    def __init__(self, log: SharedLog, lanes: int) -> None:
+    def __init__(
+        self,
+        log: SharedLog,
+        lanes: int,
+        kept: Callable[[AbstractSet[int]], None] = lambda _: None,
+    ) -> None:
+        """`kept` is told, several times a second, which streams have a batch in a lane."""
         self._log = log
+        self._kept = kept
         self._board = Board(lanes)
         self._changed = Condition()
         self._finished: deque[_Finished] = deque()  # at the far side, and to be committed
@@ -212,7 +219,9 @@ class Lanes:
                 if batch is None:
                     break
                 self._board.ready.append(batch)
+            out = self._board.out
             self._changed.notify_all()
+        self._kept(out)
 
     def settle(self, goes: Predicate) -> None:
         """Some partitions are taken from us: commit what is under way of them, if it ends soon.

@@ -155,6 +155,9 @@ class PumpReport:
         if self.watch:
             self.watch.retrying(why)
         self.telemetry.add("edgevitals_pump_retries_total", pump=self.name)
+        self._say_waiting(why)
+
+    def _say_waiting(self, why: Retry) -> None:
         more = self._quiet.passes()
         if more is not None:
             log.warning("%s waits: %s%s", self.name, why, more)

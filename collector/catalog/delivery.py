@@ -78,6 +78,15 @@ PUMPS = (
         "Rounds that the far side refused for good. They are set aside in the spool.",
     ),
     Metric(
+        "edgevitals_pump_waiting_streams",
+        _GAUGE,
+        "",
+        ("pump",),
+        "vital",
+        "Streams whose rounds the far side does not take at the moment, while it takes others'. "
+        "Of a forwarder.",
+    ),
+    Metric(
         "edgevitals_pump_refused_records_total",
         _COUNTER,
         "",

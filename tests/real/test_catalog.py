@@ -21,6 +21,7 @@ EVENTS = {
     "edgevitals_gap_last_seq": "a gap",
     "edgevitals_gap_closed_rounds_total": "a gap that closes",
     "edgevitals_spool_dropped_segments_total": "a spool that is full",
+    "edgevitals_pump_waiting_streams": "a forwarder",
     "edgevitals_pump_refused_records_total": "a record that is not ours",
     "edgevitals_pump_repeated_rounds_total": "a topic that tells a round twice",
     "edgevitals_pump_rewinds_total": "a topic that lost what it had",

@@ -8,10 +8,10 @@ import pytest
 
 from collector import catalog
 from collector.dictionary import Stream
-from collector.errors import FormatError, Rejected, Retry, Rewind, TooNew
+from collector.errors import FormatError, Rejected, Retry, Rewind, TooNew, WrongSite
 from collector.mark import Gap, GapReason
 from collector.pump import Batch
-from collector.telemetry import PumpReport, Telemetry, Throttle
+from collector.telemetry import PumpReport, Telemetry, Throttle, joined
 from tests.unit.examples import line_frame, small_dictionary, wall_of
 
 WORDS = small_dictionary()
@@ -238,3 +238,27 @@ def test_f39_two_collectors_of_one_name_are_named_as_long_as_it_goes_on(report, 
     said.append(report.clash)
     clock.now += 601
     assert [*said, report.clash] == [None, "two have this name. rename one", None]
+
+
+def test_several_that_do_one_thing_are_as_well_as_the_worst_of_them(numbers):
+    lanes = [PumpReport("forward-centre", "topic", "https://centre", numbers) for _ in range(3)]
+    for lane in lanes:
+        lane.sending(batch())
+    lanes[0].delivered(batch())
+    lanes[2].delivered(batch())
+    lanes[1].retrying(Retry("503"), 5.0)
+    whole = joined(lanes)
+    assert (whole.state, whole.last_error) == ("waiting", "503")
+    assert (whole.delivered_rounds, whole.retries, whole.rejected_rounds) == (4, 1, 0)
+    assert whole.next_try_at == lanes[1].next_try_at
+    assert total(numbers, "edgevitals_pump_delivered_rounds_total", pump="forward-centre") == 4
+
+
+def test_a_record_that_is_passed_over_is_counted_by_reason_and_named(report, numbers, caplog):
+    report.passed_over(FormatError("not ours"), "t, partition 1, offset 7")
+    report.passed_over(WrongSite("a record of a in the topic of another site"), "t")
+    name = "edgevitals_pump_refused_records_total"
+    assert total(numbers, name, pump=report.name, reason="format") == 1
+    assert total(numbers, name, pump=report.name, reason="wrong_site") == 1
+    said = "forward-centre passed over a record (t, partition 1, offset 7): not ours"
+    assert caplog.messages == [said]
