@@ -98,7 +98,7 @@ def run(config: Config, stop: Event) -> None:
             for number, room in enumerate(part.rooms):
                 house.open(f"{part.name} {number}" if number else part.name, room)
         house.open_again("status", status.run)
-        for name, pulse in pulses(config, labels, report.present, telemetry):
+        for name, pulse in pulses(config, labels, report.present, telemetry, admin):
             house.open_again(name, pulse)
         log.info("site %s, node %s: epoch %016x", spool.site, spool.node, epochs.epoch)
         _live(house, rounds, line, report, stop)

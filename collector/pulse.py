@@ -15,11 +15,16 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from functools import partial
 from threading import Event
+from typing import Protocol
 
 from collector import catalog, clock, dictionary, frame
+from collector.admin.client import Admin
 from collector.columns import row
 from collector.config import Config, SinkConfig
+from collector.credentials import kafka_properties
 from collector.dictionary import Dictionary, Stream
 from collector.errors import CollectorError
 from collector.frame import Instant, Lineage
@@ -33,7 +38,10 @@ from collector.telemetry import Key, Telemetry
 PULSE_TIER = "pulse"
 """Of the stream that pulses travel in. It has no marks: nothing of it is ever missing."""
 
+COUNTER = "edgevitals_sink_pulses_total"
+
 LONGEST_SEND_S = 10.0
+READ_S = 1.0
 
 _POINTS = 40  # pulses that a pace is taken from: ten minutes at 15 s
 
@@ -45,16 +53,23 @@ def pulses(
     labels: Mapping[str, str],
     now: Callable[[], Status | None],
     telemetry: Telemetry,
+    admin: Admin,
 ) -> Iterator[tuple[str, Room]]:
-    """Yield a room for each sink that gets a pulse, and its name.
+    """Yield a room for each way that the pulse takes, and its name.
 
-    `now` says how things stand, None while the clock is not known to be right.
+    To each sink that may have one; into a topic where a linker carries the data; and what sites
+    put into their topics goes on to a forwarder's sinks. `now` says how things stand, None while
+    the clock is not known to be right.
     """
-    for sink in config.sinks:
-        if gets_pulse(sink):
-            pulse = Pulse(sink.name, labels, now, telemetry)
-            interval_s = config.interval_of(TIER)
-            yield f"pulse-{sink.name}", _room(pulse, sink, interval_s)
+    interval_s = config.interval_of(TIER)
+    for sink in filter(gets_pulse, config.sinks):
+        pulse = Pulse(sink.name, labels, now, telemetry)
+        yield f"pulse-{sink.name}", _room(pulse, partial(_door, sink, interval_s), interval_s)
+        if config.is_forwarder:
+            yield f"pulses-{sink.name}", partial(_pass_on, config, sink, interval_s, telemetry)
+    if config.topic is not None and not config.sinks:
+        pulse = Pulse("topic", labels, now, telemetry)
+        yield "pulse-topic", _room(pulse, partial(_topic, config, admin), interval_s)
 
 
 def gets_pulse(sink: SinkConfig) -> bool:
@@ -62,18 +77,60 @@ def gets_pulse(sink: SinkConfig) -> bool:
     return sink.pulse and sink.out_of_order_time_window > 0
 
 
-def _room(pulse: Pulse, sink: SinkConfig, interval_s: float) -> Room:
+class Door(Destination, Protocol):
+    """Where pulses go, as long as a room lives."""
+
+    def close(self) -> None: ...
+
+
+def _door(sink: SinkConfig, interval_s: float) -> Door:
+    # Beside `rate_limit`: some hundred bytes an interval, and late they are worth nothing.
+    (door,) = destinations_of(sink, deadline_s=min(LONGEST_SEND_S, interval_s), is_limited=False)
+    return door
+
+
+def _topic(config: Config, admin: Admin) -> Door:
+    from collector.topic.pulse import PulseTopic  # noqa: PLC0415 - librdkafka is large
+
+    return PulseTopic(config.pulse_topic_name or "", kafka_properties(config), admin)
+
+
+def _room(pulse: Pulse, open_door: Callable[[], Door], interval_s: float) -> Room:
     def run(stop: Event) -> None:
-        # Beside `rate_limit`: some hundred bytes an interval, and late they are worth nothing.
-        deadline_s = min(LONGEST_SEND_S, interval_s)
-        (to,) = destinations_of(sink, deadline_s=deadline_s, is_limited=False)
-        try:
+        with closing(open_door()) as door:
             for tick in clock.ticks(interval_s, stop):
-                pulse.beat(tick.at, to)
-        finally:
-            to.close()
+                pulse.beat(tick.at, door)
 
     return run
+
+
+def _pass_on(
+    config: Config, sink: SinkConfig, interval_s: float, telemetry: Telemetry, stop: Event
+) -> None:
+    """The room that sends the newest pulse of each node on to a sink."""
+    from collector.topic.pulse import PulseReader  # noqa: PLC0415 - librdkafka is large
+
+    topic, group = config.pulse_topic_name or "", f"edgevitals.{sink.name}.pulse"
+    reader = PulseReader(topic, kafka_properties(config), group, PULSE_TIER)
+    with closing(reader), closing(_door(sink, interval_s)) as door:
+        while not stop.is_set():
+            dropped = reader.newest.dropped
+            for heard in reader.read(READ_S):
+                _send(heard.batch(), door, sink.name, telemetry)
+            dropped = reader.newest.dropped - dropped
+            if dropped:
+                telemetry.add(COUNTER, dropped, sink=sink.name, result="dropped")
+
+
+def _send(batch: Batch, door: Destination, name: str, telemetry: Telemetry) -> None:
+    """Send a pulse, once; whatever becomes of it is counted."""
+    try:
+        door.send(batch)
+    except CollectorError as why:
+        log.debug("pulse to %s: %s", name, why)
+        telemetry.add(COUNTER, sink=name, result="failed")
+    else:
+        telemetry.add(COUNTER, sink=name, result="taken")
 
 
 class Pulse:
@@ -101,21 +158,16 @@ class Pulse:
         self._words: dict[tuple[Key, ...], Dictionary] = {}
 
     def beat(self, at: Instant, to: Destination) -> None:
-        """Send one pulse, once; whatever becomes of it is counted."""
+        """Send one pulse, once."""
         status = self._now()
         at_ms = at.wall_ms
         if status is None or at_ms is None or at_ms <= self._last_ms:
             # No time to say it under: a time that was already used has another value.
-            self._count("skipped")
+            self._telemetry.add(COUNTER, sink=self._name, result="skipped")
             return
         self._last_ms = at_ms
-        try:
-            to.send(self._batch(at, numbers(status, at_ms, self._pace.of(status, at))))
-        except CollectorError as why:
-            log.debug("pulse to %s: %s", self._name, why)
-            self._count("failed")
-        else:
-            self._count("taken")
+        batch = self._batch(at, numbers(status, at_ms, self._pace.of(status, at)))
+        _send(batch, to, self._name, self._telemetry)
 
     def _batch(self, at: Instant, values: Mapping[Key, float]) -> Batch:
         self._seq += 1
@@ -130,9 +182,6 @@ class Pulse:
             known = dictionary.build(self._stream, [self._table[one] for one in ids])
             self._words = {keys: known}
         return known
-
-    def _count(self, result: str) -> None:
-        self._telemetry.add("edgevitals_sink_pulses_total", sink=self._name, result=result)
 
 
 class Pace:

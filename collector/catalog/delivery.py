@@ -176,8 +176,9 @@ SINKS = (
         "",
         ("sink", "result"),
         "standard",
-        "Pulses to the sink by what became of them: taken, failed, or skipped because the clock "
-        "is not known to be right. None is sent again.",
+        "Pulses to the sink (or `topic`) by what became of them: taken, failed, skipped because "
+        "the clock is not known to be right, or dropped by a forwarder as too old. None is sent "
+        "again.",
     ),
     Metric(
         "edgevitals_sink_rejected_samples_total",

@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 from collector.config.headers import FILE_ENDING
 from collector.config.problems import WHOLE_FILE, KeyPath, Place, Problems, shown_path
 from collector.config.reader import Reader
-from collector.config.tree import Config, HostConfig, JmxConfig, KafkaConfig, SinkConfig
+from collector.config.tree import (
+    Config,
+    HostConfig,
+    JmxConfig,
+    KafkaConfig,
+    SinkConfig,
+    TopicConfig,
+)
 
 OWN_JOB = "edgevitals"
 """The job label of what the collector says of itself."""
@@ -30,6 +37,7 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
     """Report what doesn't fit together. `node` is the configured one."""
     _kafka_is_there(reader, problems)
     _targets_differ(reader, problems, node)
+    _pulse_has_its_own_topic(reader, problems)
     _sinks_differ(reader, problems)
     _jvms_have_names(reader, problems)
     _jvms_can_be_entered(reader, problems)
@@ -160,6 +168,15 @@ def wrong_keys(jvm: JmxConfig) -> Iterator[tuple[tuple[str, ...], str]]:
         ):
             if is_set:
                 yield (key,), f"engine jmxquery {says}: leave this out, or use engine native"
+
+
+def _pulse_has_its_own_topic(reader: Reader, problems: Problems) -> None:
+    topic = reader.built.get(("topic",))
+    if isinstance(topic, TopicConfig) and topic.pulse == topic.name:
+        path = ("topic", "pulse")
+        problems.error(
+            reader.places[path], "is the topic of the rounds: give the pulse its own", path
+        )
 
 
 def _sinks_differ(reader: Reader, problems: Problems) -> None:

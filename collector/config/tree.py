@@ -247,6 +247,13 @@ class TopicConfig(msgspec.Struct, frozen=True, kw_only=True):
     frame_after: Annotated[
         Rounds | None, Meta(description="Rounds that one record holds; the preset's if left out.")
     ] = None
+    pulse: Annotated[
+        TopicName | None,
+        Meta(
+            description="The topic of the pulse, written where there are no sinks and read by a "
+            "forwarder. If left out, the name with pulse for its last telemetry, else behind pulse."
+        ),
+    ] = None
 
 
 class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -411,4 +418,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         if self.topic is None:
             return None
         name = self.topic.name
+        return name if self.is_forwarder else name.replace("{site}", self.site)
+
+    @property
+    def pulse_topic_name(self) -> str | None:
+        """The pulse topic's name, or None without one; a forwarder's may hold {site}."""
+        if self.topic is None:
+            return None
+        head, found, tail = self.topic.name.rpartition("telemetry")
+        beside = f"{head}pulse{tail}" if found else f"pulse.{self.topic.name}"
+        name = self.topic.pulse or beside
         return name if self.is_forwarder else name.replace("{site}", self.site)

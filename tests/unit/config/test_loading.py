@@ -758,6 +758,30 @@ def test_each_mistake_of_a_sink_has_its_sentence(keys, says):
     assert "hunter2" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "keys,site,forwarder",
+    [
+        ("{}", "edgevitals.pulse", "edgevitals.pulse"),
+        ("{name: 'a.telemetry.{site}'}", "a.pulse.s1", "a.pulse.{site}"),
+        ("{name: 'telemetry.{site}.telemetry'}", "telemetry.s1.pulse", "telemetry.{site}.pulse"),
+        ("{name: 'ev.{site}'}", "pulse.ev.s1", "pulse.ev.{site}"),
+        ("{name: 'ev.{site}', pulse: 'p.{site}'}", "p.s1", "p.{site}"),
+    ],
+)
+def test_the_pulse_has_a_topic_of_its_own(keys, site, forwarder):
+    text = f"site: s1\nkafka: {{bootstrap.servers: x}}\ntopic: {keys}\n"
+    assert loaded(text + "sources: {host: true}").config.pulse_topic_name == site
+    sinks = "sinks: [{name: x, url: 'http://x/y', out_of_order_time_window: 1h}]"
+    assert loaded(text + sinks).config.pulse_topic_name == forwarder
+    assert loaded("site: s1").config.pulse_topic_name is None
+
+
+def test_pulse_and_rounds_are_not_in_one_topic():
+    assert said("site: a\nkafka: {bootstrap.servers: x}\ntopic: {name: t, pulse: t}") == [
+        "3:25: error: topic.pulse: is the topic of the rounds: give the pulse its own"
+    ]
+
+
 def test_tls_of_a_sink_needs_https():
     text = (SINK % "tls: {ca_file: c}").replace("https", "http")
     assert said(text)[0].endswith("sinks[0].tls: needs an https url")
