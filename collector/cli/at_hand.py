@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import groupby
 from typing import NamedTuple
 
-from collector.cli.completeness import Told, Window
+from collector.cli.completeness import GapSaid, Told, Window
 from collector.config import Config
 from collector.dictionary import Stream
 from collector.errors import CollectorError
@@ -45,6 +45,19 @@ class AtHand:
             for tier in self._files.tiers
             if next(self._files.frames(tier), None) is not None
         ]
+
+    def said(self, stream: Stream) -> set[GapSaid]:
+        """The gaps that the spool's readers know of, and why."""
+        if self._files is None:
+            return set()
+        return {
+            GapSaid(gap.first_seq, gap.last_seq, gap.reason.label)
+            for position in self._files.positions(stream.tier).values()
+            if position
+            for mark in position.marks.of.get(stream.key, ())
+            for gap in mark.gaps
+            if gap.first_seq
+        }
 
     def lacking(self, told: Told, window: Window) -> Lacking:
         """Count what the spool has of a stream and the centre lacks. Raises SpoolError."""

@@ -136,6 +136,8 @@ class Verification:
         return told
 
     def _judge(self, told: Told, window: Window) -> Verdict:
+        if self._at_hand:
+            told.said |= self._at_hand.said(told.stream)
         verdict = judge(told, window)
         if self._at_hand and told.stream in self._at_hand.streams:
             lacking = self._at_hand.lacking(told, window)

@@ -205,7 +205,7 @@ def seqs_of(frame: Frame) -> range:
     return range(frame.first_seq, frame.last_seq + 1)
 
 
-def seqs_at(centre: Prometheus) -> list[int]:
+def seqs_at(centre: Prometheus, window: str = "1h") -> list[int]:
     """The rounds that the centre has, by their own numbers, in the order of their times."""
-    tracks = centre.samples(f'edgevitals_round_seq{{site="{SITE}",tier="{TIER}"}}', "1h")
+    tracks = centre.samples(f'edgevitals_round_seq{{site="{SITE}",tier="{TIER}"}}', window)
     return [int(value) for track in tracks for _, value in track.points]
