@@ -161,7 +161,13 @@ class TopicWriter:
         """Hold what was acknowledged against the topic. Raises Retry or Rewind."""
         if self._is_sure or self._acked is None or self._stream is None:
             return
-        there, lost = self._read_back.compare(self._stream, self._acked, self._topic_id, attempt)
+        try:
+            there, lost = self._read_back.compare(
+                self._stream, self._acked, self._topic_id, attempt
+            )
+        except Retry:
+            self._appender.close()  # the next try begins with the broker itself
+            raise
         self._acked, self._is_sure = there, True
         if lost is not None:
             # The broker has no memory of this producer either: it would refuse what follows.

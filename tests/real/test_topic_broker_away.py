@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import random
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -14,13 +16,23 @@ import pytest
 from collector.admin.client import Admin
 from collector.errors import Rejected, Retry
 from collector.mark import Withheld
-from collector.pump import Batch, Pump
+from collector.pump import LONGEST_UNREACHED_WAIT_S, Batch, Pump
+from collector.topic.appender import Appender
+from collector.topic.client import TopicPlace
+from collector.topic.packing import Packed, pack_dictionary, pack_frames
 from tests.lab.kafka import Kafka
+from tests.lab.kafka_log import cut
+from tests.lab.parts import run
 from tests.lab.waiting import wait_for
 from tests.real.edge import BACK_SOON
-from tests.real.topic_place import SOON, Place, batch, take
+from tests.real.publishing import Publishing
+from tests.real.topic_place import SOON, STANDARD, Place, batch, take
 from tests.unit.site import Site
 from tests.unit.topic.partition_log import A, words
+
+KILLS = int(os.environ.get("BROKER_KILLS", "3"))
+OUTAGE_ROUNDS = int(os.environ.get("OUTAGE_ROUNDS", "500"))
+"""At 15 s a round: two hours. `make soak` has more of both."""
 
 SHORT_SESSION = {
     "session.timeout.ms": "1500",
@@ -108,7 +120,7 @@ def new_ones(found: Sequence[int]) -> list[int]:
 def test_f05_a_broker_that_is_killed_while_rounds_are_written_loses_none_and_keeps_their_order(
     doomed: Place, tmp_path: Path
 ):
-    far, stop = FarSide(), Event()
+    far, stop, pause = FarSide(), Event(), Event()
     quiet = Quiet()
     with (
         Site(tmp_path / "spool") as site,
@@ -129,10 +141,11 @@ def test_f05_a_broker_that_is_killed_while_rounds_are_written_loses_none_and_kee
                 site.take(taken)
 
         try:
-            for _ in range(3):
+            for _ in range(KILLS):
                 take_rounds(10)
                 wait_for(lambda: len(far.seqs) > taken - 10, SOON)
                 take_rounds(10)
+                pause.wait(random.uniform(0.0, 0.05))  # somewhere in the middle of a write
                 doomed.kafka.kill()
                 take_rounds(10)
                 doomed.kafka.start()
@@ -160,3 +173,79 @@ def test_a_broker_that_hangs_is_a_retry_and_then_takes_the_same_batch(doomed, mo
     with doomed.reader() as reader:
         assert new_ones(take(reader, 3)) == [1, 2, 3]
     assert doomed.heard.gaps == []
+
+
+def test_f04_the_backlog_of_a_long_outage_follows_in_order_soon_after_the_broker_is_back(
+    doomed: Place, tmp_path: Path
+):
+    with Publishing(doomed, tmp_path, least=20) as site:
+        site.start().publish(3)
+        doomed.kafka.kill()
+        site.take(OUTAGE_ROUNDS)
+        wait_for(lambda: len(site.account.retried) >= 3, SOON)
+        doomed.kafka.start()
+        site.wait()
+        waits = [wait for _, wait in site.account.retried]
+        assert max(waits) <= LONGEST_UNREACHED_WAIT_S <= 15.0
+        assert set(site.balance()) <= set(range(4, 24)), "of the batch that was on its way"
+        assert len(site.frames()) <= 5 + OUTAGE_ROUNDS // 20 + 3, "joined"
+
+
+def test_f07_a_producer_that_is_broken_for_good_is_made_anew_at_once(doomed: Place):
+    """The broker lost the end of its log, and refuses all that this producer ever sends again."""
+    doomed.create()
+    place = TopicPlace(doomed.name, STANDARD)
+    records = list(pack_dictionary_and_rounds(6))
+    with closing(Appender(place, doomed.properties, lambda _: None, lambda _: None)) as appender:
+        appender.open()
+        assert [appender.append(one) for one in records] == list(range(7))
+        doomed.kafka.kill()
+        cut(doomed.kafka.directory / "data" / f"{doomed.name}-{STANDARD}", 3)
+        doomed.kafka.start()
+        with pytest.raises(Retry, match="OUT_OF_ORDER_SEQUENCE_NUMBER"):
+            [appender.append(one) for one in records[3:]]
+        assert not appender.is_open
+        assert appender.was_disturbed()
+        appender.open()
+        assert [appender.append(one) for one in records[3:]] == [3, 4, 5, 6]
+
+
+def pack_dictionary_and_rounds(rounds: int) -> Iterator[Packed]:
+    yield pack_dictionary(words(A))
+    for seq in range(1, rounds + 1):
+        yield from pack_frames(batch(words(A), seq).frames, words(A))
+
+
+def test_f09_a_full_disk_ends_the_broker_and_loses_nothing(tmp_path: Path):
+    folder = tmp_path / "kafka"
+    with (
+        small_disk(folder / "data", "64m") as disk,
+        Kafka(folder, properties=BACK_SOON) as kafka,
+        closing(Admin({"bootstrap.servers": kafka.bootstrap})) as admin,
+        Publishing(Place(kafka, admin, "telemetry"), tmp_path) as site,
+    ):
+        site.site.source.is_noisy = True  # each round takes a new page
+        site.start().publish(5)
+        fill(disk / "others")
+        site.take(5)
+        kafka.process.wait(SOON)
+        (disk / "others").unlink()
+        kafka.start()
+        site.publish(5)
+        site.balance()
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    place.mkdir(parents=True)
+    run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", place])
+    try:
+        yield place
+    finally:
+        run(["umount", "--lazy", place])
+
+
+def fill(file: Path) -> None:
+    with file.open("wb", buffering=0) as out, suppress(OSError):
+        while True:
+            out.write(bytes(1 << 12))
