@@ -132,7 +132,7 @@ def test_f24_a_sample_that_is_too_old_is_a_500_of_prometheus_2_and_is_set_aside(
         )
         other = sink_to(receiver, RemoteWrite1())
         with closing(other):
-            for _ in range(delivery.POISON_AFTER - 1):
+            for _ in range(delivery.POISON_AFTER):
                 with pytest.raises(Retry):
                     other.send(Batch(of, (old,), None))
             with pytest.raises(PartlyRejected) as caught:

@@ -39,7 +39,7 @@ AB = words("a", "b")
 def sending(*script: bytes | Action | Judged, **options: Any) -> Iterator[tuple[Peer, RemoteWrite]]:
     """A peer with this script, and a sink that sends to it and no metadata."""
     with Peer(*script) as peer, closing(RemoteWrite("centre", peer.url, **options)) as sink:
-        sink._dialects[0].metadata = lambda *_: None  # type: ignore[method-assign]
+        sink._receiver.dialect.metadata = lambda *_: None  # type: ignore[method-assign]
         yield peer, sink
 
 
