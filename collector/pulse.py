@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
@@ -27,6 +26,7 @@ from collector.config import Config, SinkConfig
 from collector.credentials import kafka_properties
 from collector.dictionary import Dictionary, Stream
 from collector.errors import CollectorError
+from collector.eta import Eta
 from collector.frame import Instant, Lineage
 from collector.line import TIER, destinations_of
 from collector.pump import Batch, Destination
@@ -43,7 +43,6 @@ COUNTER = "edgevitals_sink_pulses_total"
 LONGEST_SEND_S = 10.0
 READ_S = 1.0
 
-_POINTS = 40  # pulses that a pace is taken from: ten minutes at 15 s
 
 log = logging.getLogger(__name__)
 
@@ -188,25 +187,16 @@ class Pace:
     """How fast backlogs shrink, from the pulses of the last minutes."""
 
     def __init__(self) -> None:
-        self._points: dict[str, deque[tuple[int, int]]] = {}
+        self._of: dict[str, Eta] = {}
 
     def of(self, status: Status, at: Instant) -> Mapping[str, float]:
         """Return the seconds until a pump is done, by its name; none where it can't be said."""
         found: dict[str, float] = {}
         for pump in status.pumps:
-            points = self._points.setdefault(pump.name, deque(maxlen=_POINTS))
-            if pump.backlog_rounds is None:
-                continue
-            if not pump.backlog_rounds:
-                points.clear()
-                found[pump.name] = 0.0
-                continue
-            points.append((at.monotonic_ms, pump.backlog_rounds))
-            first_ms, first = points[0]
-            drained = first - pump.backlog_rounds
-            if drained > 0:
-                elapsed_s = (at.monotonic_ms - first_ms) / 1000
-                found[pump.name] = pump.backlog_rounds * elapsed_s / drained
+            eta = self._of.setdefault(pump.name, Eta())
+            seconds = eta.note(pump.backlog_rounds, at.monotonic_ms)
+            if seconds is not None:
+                found[pump.name] = seconds
         return found
 
 

@@ -82,6 +82,9 @@ class Report:
             backlog, oldest_ms = self._backlog(view)
             if backlog is not None:
                 put("edgevitals_pump_backlog_rounds", backlog, pump=report.name)
+            report.eta_s = report.eta.note(backlog, time.monotonic_ns() // 1_000_000)
+            if report.eta_s is not None:
+                put("edgevitals_pump_eta_seconds", report.eta_s, pump=report.name)
             if oldest_ms is not None:
                 put("edgevitals_pump_oldest_timestamp_seconds", oldest_ms / 1000, pump=report.name)
             for state in catalog.PUMP_STATES:
@@ -219,6 +222,7 @@ class Report:
             state=report.state,
             backlog_rounds=backlog,
             oldest_at=_seconds(oldest_ms),
+            eta_seconds=report.eta_s if backlog else None,
             last_error=report.last_error,
             retries=report.retries,
             delivered_rounds=report.delivered_rounds,

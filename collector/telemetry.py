@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from collector import catalog
 from collector.dictionary import Stream
 from collector.errors import FormatError, Paced, Rejected, Retry, Rewind, TooNew, WrongSite
+from collector.eta import Eta
 from collector.mark import Gap, GapReason, Withheld
 from collector.pump import Batch
 
@@ -112,6 +113,8 @@ class PumpReport:
     next_try_at: float | None = None
     oldest_ms: int | None = None
     watch: Watch | None = None
+    eta: Eta = field(default_factory=Eta)
+    eta_s: float | None = None  # until the backlog is gone; None: can't be said
     is_around: bool = False  # it takes the detour
     owed_since: float | None = None  # monotonic: the batch that is sent waits for its answer
     claimed: tuple[str, float] | None = None  # what clashed last, and when (monotonic)

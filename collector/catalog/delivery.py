@@ -29,6 +29,15 @@ PUMPS = (
         "Rounds that the pump has still to deliver.",
     ),
     Metric(
+        "edgevitals_pump_eta_seconds",
+        _GAUGE,
+        "seconds",
+        ("pump",),
+        "vital",
+        "Time until the pump has delivered its backlog, by how fast that shrank in the last "
+        "minutes while rounds were added; 0 without one, absent while it doesn't shrink.",
+    ),
+    Metric(
         "edgevitals_pump_oldest_timestamp_seconds",
         _GAUGE,
         "seconds",

@@ -200,7 +200,10 @@ def _stream(told: Status, one: StreamStatus) -> tuple[str, ...]:
 def _backlog(told: Status, one: PumpStatus) -> str:
     if one.backlog_rounds is None:
         return "?"
-    return f"{one.backlog_rounds}{_since(told, one.oldest_at)}" if one.backlog_rounds else "0"
+    if not one.backlog_rounds:
+        return "0"
+    eta = f", gone in {span(one.eta_seconds)}" if one.eta_seconds is not None else ""
+    return f"{one.backlog_rounds}{_since(told, one.oldest_at)}{eta}"
 
 
 def _pump(told: Status, one: PumpStatus) -> tuple[str, ...]:

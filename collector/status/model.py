@@ -62,6 +62,7 @@ class PumpStatus(msgspec.Struct, frozen=True, kw_only=True):
     delivered_rounds: int = 0
     rejected_rounds: int = 0
     next_try_seconds: float | None = None
+    eta_seconds: float | None = None  # until the backlog is gone, as it shrinks now
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,6 +129,7 @@ def test_status_json_has_the_documented_keys():
         "delivered_rounds",
         "rejected_rounds",
         "next_try_seconds",
+        "eta_seconds",
     ]
 
 
