@@ -18,7 +18,17 @@ from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, TooNew, WrongSite
 from collector.foresight import Foresight
 from collector.frame import Frame, decode, part
-from collector.mark import Gap, GapReason, Known, Mark, Marks, Withheld, mark_before, withhold
+from collector.mark import (
+    Gap,
+    GapReason,
+    Known,
+    Mark,
+    Marks,
+    Withheld,
+    mark_before,
+    mark_of,
+    withhold,
+)
 from collector.pump import MOST_ROUNDS, Appetite, Batch, Part, most_rounds
 from collector.topic.record import Labelled
 from collector.verdict import conflict, take
@@ -27,6 +37,12 @@ MAX_ORPHANS = 1000
 MAX_REFUSED = 1000
 MAX_FUTURE_BYTES = 1 << 20
 """Of a stream's frames that are held back since they lie in the future."""
+
+LOOK_BACK = 5000
+"""Records. Of segments of 64 MiB about one, at six rounds a record: what a power cut can take."""
+
+WHOLE = 1 << 62
+"""`looked_to` of a reader that begins at the log's start."""
 
 KEPT_DICTIONARIES = 2
 """Of a stream, and those that its frames in hand need: each may take some MiB, and a stream gets a
@@ -110,10 +126,14 @@ class PartitionState:
         clock: Callable[[], float] = time.monotonic,
         belongs: Callable[[Stream], bool] = lambda _: True,
         foresight: Foresight | None = None,
+        looked_to: int = 0,
     ) -> None:
+        """Records before `looked_to` are read for the second time: what they lack is missing."""
         self.partition = partition
         self._waiting: dict[int, _Waiting] = {}  # streams whose next round may not pass yet
         self._foresight = foresight
+        self.looked_to = looked_to
+        self.is_in_doubt = False  # whether rounds that seem to be missing lie further back
         self._committed = committed  # records before it are delivered: only dictionaries count
         self._next = committed
         self._oldest_dictionary = marks.dictionary_offset  # until we know better
@@ -158,6 +178,8 @@ class PartitionState:
             raise _wrong_site(record.labels.stream)
         elif isinstance(body, Frame) and record.offset >= self._committed:
             dictionary = self._dictionaries.get(body.dictionary_id)
+            if dictionary is None and self._is_old(body, record):
+                return
             if dictionary is None:
                 self._keep_orphan(_Orphan(record.offset, body, record.labels.stream))
             else:
@@ -232,6 +254,15 @@ class PartitionState:
         known = self._delivered.get(stream)
         return known[-1] if known else None
 
+    def look_back(self) -> tuple[int, Marks, int]:
+        """Where to read again before a gap is opened: the offset, the marks, and `looked_to`.
+
+        A log that was cut and written again, in fewer and larger frames, may have grown past our
+        offset meanwhile: then the rounds that seem to be missing lie before it.
+        """
+        offset, marks = self.commit_point()
+        return max(0, offset - LOOK_BACK), marks, self._next
+
     def known(self, stream: int) -> Known:
         """What is delivered of a stream."""
         return self._delivered.get(stream, ())
@@ -296,6 +327,15 @@ class PartitionState:
         lane.rounds += len(frame.at)
         self.bytes += len(frame.columns)
 
+    def _is_old(self, frame: Frame, record: Record) -> bool:
+        """Whether a frame that is read for the second time brings nothing."""
+        stream = record.labels.stream
+        if stream is None or record.offset >= self.looked_to:
+            return False
+        lane = self._lanes.get(stream.key)
+        taken = take(lane.known, frame) if lane and lane.known else None
+        return taken is not None and not taken.spans and taken.rival is None
+
     def _hold(self, stream: Stream, offset: int) -> None:
         lane = self._lane(stream.key)
         if lane.held_at is None:
@@ -314,7 +354,9 @@ class PartitionState:
         impatient = self._clock() - lane.since >= appetite.patience_s
         if lane.rounds < min(appetite.least, most) and not another and not impatient:
             return None
-        if not self._may_pass(stream, lane):
+        known = lane.known or self._before_orphans(lane.frames[0])
+        self.is_in_doubt |= self._is_doubtful(known, lane.frames[0])
+        if self.is_in_doubt or not self._may_pass(stream, lane):
             return None
         first = lane.frames[0].offset
         last = first
@@ -322,19 +364,20 @@ class PartitionState:
         aside: list[Part] = []
         gaps: list[Gap] = []
         rounds = closed = repeated = 0
-        known = lane.known or self._before_orphans(lane.frames[0])
         while (
             lane.frames
             and lane.frames[0].dictionary.id == dictionary.id
             and rounds < most
             and len(aside) < MOST_ROUNDS
         ):
-            if lane.frames[0].offset != first and not self._may_pass(stream, lane):
+            if lane.frames[0].offset != first and (
+                self._is_doubtful(known, lane.frames[0]) or not self._may_pass(stream, lane)
+            ):
                 break
             last, frame, _ = lane.frames.popleft()
             lane.rounds -= len(frame.at)
             self.bytes -= len(frame.columns)
-            taken = take(known, frame, self._reason())
+            taken = take(known, frame, self._reason(lane, known, frame))
             known = taken.known
             lane.reached = frame.lineage.line, frame.last_seq
             if taken.rival is not None:
@@ -384,8 +427,26 @@ class PartitionState:
             return ()
         return (mark_before(min(earlier, key=lambda frame: frame.first_seq)),)
 
-    def _reason(self) -> GapReason:
-        return GapReason.DICTIONARY if self._orphans else GapReason.TOPIC_LOST
+    def _is_doubtful(self, known: Known, it: _InHand) -> bool:
+        """Whether rounds are missing before a frame, and nobody has looked for them further back.
+
+        Those that wait for their dictionary are here.
+        """
+        if it.offset < self.looked_to or self._orphans or not known:
+            return False
+        frame = it.frame
+        mark = mark_of(known, frame.lineage.line)
+        return frame.first_seq > (mark.seq if mark else 0) + 1
+
+    def _reason(self, lane: _Lane, known: Known, frame: Frame) -> GapReason:
+        """Why rounds would be missing just before a frame."""
+        if self._orphans:
+            return GapReason.DICTIONARY
+        mark = mark_of(known, frame.lineage.line)
+        line, seq = lane.reached
+        if mark and line == mark.line and seq >= mark.seq:
+            return GapReason.UNKNOWN  # the log has the rounds on both sides: they never came here
+        return GapReason.TOPIC_LOST
 
 
 def _wrong_site(stream: Stream | None) -> WrongSite:

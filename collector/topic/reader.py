@@ -30,7 +30,7 @@ from collector.mark import NOTHING, Gap, Mark, Marks, Withheld, from_metadata, t
 from collector.pump import Appetite, Batch
 from collector.topic.client import Properties, TopicPlace, consumer, failure, properties
 from collector.topic.names import TopicNames
-from collector.topic.partition import Met, PartitionState, Record
+from collector.topic.partition import WHOLE, Met, PartitionState, Record
 from collector.topic.record import read_headers
 
 _CALL_TIMEOUT_S = 5.0
@@ -274,35 +274,44 @@ class TopicReader:
             self._notices.passed_over(why, where)
 
     def _read_again(self) -> None:
-        """Read from their start partitions that need it, once nothing of them is out.
+        """Read again partitions that need it, once nothing of them is out.
 
         Those whose offset is gone: retention was faster, or the log came back shorter. Marks tell
         what is new in both cases, and a hole shows as a gap. And those with a frame whose
         dictionary nobody has seen: look back once for a copy, then forward. Copies are equal by
-        content, so the next one in the log serves as well.
+        content, so the next one in the log serves as well. And those where rounds seem to be
+        missing: a gap is opened only after a look back.
         """
         for place, state in list(self._partitions.items()):
             if state.has_out or not self._is_to_be_read_again(place, state):
                 continue
             offset, marks = state.commit_point()
+            start, looked_to = OFFSET_BEGINNING, state.looked_to
             if place in self._to_begin_again:
                 self._to_begin_again.discard(place)
-                offset = 0
+                offset, looked_to = 0, WHOLE
+            elif state.is_in_doubt:
+                offset, marks, looked_to = state.look_back()
+                oldest = marks.dictionary_offset
+                start = offset if oldest is None else min(oldest, offset)
+                self._searched = {one for one in self._searched if one[0] != place}
             self._searched |= {(place, missing) for missing in state.missing}
-            self._partitions[place] = self._state(place, offset, marks)
-            self._read_from_start(place)
+            self._partitions[place] = self._state(place, offset, marks, looked_to)
+            self._read_from(place, start)
 
     def _is_to_be_read_again(self, place: TopicPlace, state: PartitionState) -> bool:
-        return place in self._to_begin_again or any(
-            (place, missing) not in self._searched for missing in state.missing
+        return (
+            state.is_in_doubt
+            or place in self._to_begin_again
+            or any((place, missing) not in self._searched for missing in state.missing)
         )
 
-    def _read_from_start(self, where: TopicPlace) -> None:
+    def _read_from(self, where: TopicPlace, offset: int) -> None:
         """Read one partition again; the others go on where they are.
 
         Not by seek(): it refuses a partition that has stopped for want of its offset.
         """
-        self._starts[where] = OFFSET_BEGINNING
+        self._starts[where] = offset
         places = self._consumer.position(_wanted(self._partitions))
         for place in places:
             at = TopicPlace(place.topic, place.partition)
@@ -312,13 +321,16 @@ class TopicReader:
         if self._paused:
             self._consumer.pause(_wanted(self._paused))
 
-    def _state(self, place: TopicPlace, offset: int, marks: Marks) -> PartitionState:
+    def _state(
+        self, place: TopicPlace, offset: int, marks: Marks, looked_to: int = 0
+    ) -> PartitionState:
         return PartitionState(
             place.partition,
             offset,
             marks,
             belongs=lambda it: self._names.belongs(it, place.topic),
             foresight=self._foresight,
+            looked_to=looked_to,
         )
 
     def _commit(self, state: PartitionState, *, wait: bool) -> None:
@@ -350,7 +362,9 @@ class TopicReader:
             except FormatError:
                 marks = Marks({})  # a hint that can't be read: some rounds are sent twice
             known = place.offset >= 0
-            self._partitions[at] = self._state(at, place.offset if known else 0, marks)
+            self._partitions[at] = (
+                self._state(at, place.offset, marks) if known else self._state(at, 0, marks, WHOLE)
+            )
             self._searched = {one for one in self._searched if one[0] != at}
             start = OFFSET_BEGINNING
             if known:

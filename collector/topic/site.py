@@ -73,8 +73,10 @@ class SiteReader(TopicReader):
     def _of(self, state: PartitionState) -> Known:
         return state.known(self._ours.stream)
 
-    def _state(self, place: TopicPlace, offset: int, marks: Marks) -> PartitionState:
-        state = super()._state(place, offset, marks)
+    def _state(
+        self, place: TopicPlace, offset: int, marks: Marks, looked_to: int = 0
+    ) -> PartitionState:
+        state = super()._state(place, offset, marks, looked_to)
         if place == self._ours.place and self._elsewhere:
             self._elsewhere = merged(self._of(state), self._elsewhere)
             state.follow(self._ours.stream, self._elsewhere)

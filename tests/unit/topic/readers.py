@@ -5,7 +5,7 @@ from __future__ import annotations
 from collector.dictionary import Stream
 from collector.mark import Marks, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
-from collector.topic.partition import PartitionState, TopicEnd
+from collector.topic.partition import WHOLE, PartitionState, TopicEnd
 from tests.unit.topic.partition_log import PartitionLog, rounds_of, seqs
 
 EAGER = Appetite(1, 0.0)
@@ -14,7 +14,7 @@ PATIENT = Appetite(6, 60.0)
 
 def opened(log: PartitionLog, committed: int = 0, marks: Marks | None = None) -> PartitionState:
     """A reader that has read the whole log, from where a commit sends it."""
-    state = PartitionState(3, committed, marks or Marks({}))
+    state = PartitionState(3, committed, marks or Marks({}), looked_to=WHOLE)
     oldest = marks.dictionary_offset if marks else None
     for record in log.since(committed if oldest is None else min(oldest, committed)):
         state.add(record)

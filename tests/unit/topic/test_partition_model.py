@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from collector.mark import Gap, Marks, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
-from collector.topic.partition import PartitionState
+from collector.topic.partition import WHOLE, PartitionState
 from tests.unit.topic.partition_log import STREAMS, PartitionLog, Round, rounds_of, words
 
 
@@ -126,11 +126,11 @@ class Reader:
     def begin(self) -> None:
         """Start as a new process: with the commit, or with nothing."""
         self._searched: set[int] = set()
-        offset, marks, oldest = 0, Marks({}), None
+        offset, marks, oldest, looked_to = 0, Marks({}), None, WHOLE
         if self._stored is not None:
             offset, marks = self._stored[0], from_metadata(self._stored[1])
-            oldest = marks.dictionary_offset
-        self._state = PartitionState(0, offset, marks)
+            oldest, looked_to = marks.dictionary_offset, 0
+        self._state = PartitionState(0, offset, marks, looked_to=looked_to)
         self._at = max(self._truth.log.start, offset if oldest is None else min(oldest, offset))
 
     def read(self, records: int) -> None:
@@ -140,12 +140,17 @@ class Reader:
         for missing in self._state.missing - self._searched:
             event("a dictionary is searched for")
             self._searched.add(missing)
-            self._state = PartitionState(0, *self._state.commit_point())
+            at, marks = self._state.commit_point()
+            self._state = PartitionState(0, at, marks, looked_to=self._state.looked_to)
             self._at = self._truth.log.start
             return
 
     def deliver(self, appetite: Appetite, *, is_commit_lost: bool = False) -> bool:
         batch = self._state.batch(appetite)
+        if batch is None and self._state.is_in_doubt:
+            event("rounds seem to be missing")
+            self._look_back()
+            batch = self._state.batch(appetite)
         if batch is None:
             return False
         self._far.take(batch)
@@ -153,6 +158,16 @@ class Reader:
         if batch.frames and not is_commit_lost:
             self.commit()
         return True
+
+    def _look_back(self) -> None:
+        """Read again all that was read: the log is shorter than any look back."""
+        at = self._at
+        offset, marks, looked_to = self._state.look_back()
+        assert offset == 0
+        self._state = PartitionState(0, offset, marks, looked_to=looked_to)
+        for record in self._truth.log.since(self._truth.log.start):
+            if record.offset < at:
+                self._state.add(record)
 
     def hand_over(self, *, is_commit_lost: bool) -> None:
         """The partition goes to another process, with a batch under way that nobody waits for."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from collector.mark import GapReason, Marks
+from collector.mark import GapReason, Mark, Marks
 from collector.pump import MOST_ROUNDS
-from collector.topic.partition import KEPT_DICTIONARIES, PartitionState
+from collector.topic.partition import KEPT_DICTIONARIES, LOOK_BACK, WHOLE, PartitionState
+from tests.unit.examples import wall_of
 from tests.unit.topic.partition_log import A, B, C, PartitionLog, rounds_of, seqs, words
 from tests.unit.topic.readers import (
     EAGER,
@@ -76,7 +77,7 @@ def test_missing_rounds_are_a_gap_with_exact_numbers_and_close_it_when_they_come
     batch = state.batch(EAGER)
     (gap,) = ends(batch).met.gaps
     assert (gap.first_seq, gap.last_seq, gap.rounds) == (2, 5, 4)
-    assert gap.reason is GapReason.TOPIC_LOST
+    assert gap.reason is GapReason.UNKNOWN, "the topic has what was before it, and behind"
     assert deliver(state, batch) == [1, 6, 7]
     again = reopened(log, state)
     again.add(log.frame(words(A), 1, 4))
@@ -165,7 +166,7 @@ def test_a_commit_for_one_stream_keeps_the_dictionaries_of_frames_in_hand(log):
 
 
 def test_old_dictionaries_are_let_go(log):
-    state = PartitionState(0, 0, Marks({}))
+    state = PartitionState(0, 0, Marks({}), looked_to=WHOLE)
     for stream in (A, B, C):
         for size in (1, 2, 3, 1, 2, 3):
             state.add(log.dictionary(words(stream, size)))
@@ -181,3 +182,77 @@ def test_no_dictionary_is_let_go_that_a_frame_in_hand_needs(log):
         state.add(log.dictionary(words(A, size)))
         state.add(log.frame(words(A, size), size))
     assert delivered(drained(state), A) == [1, 2, 3]
+
+
+# Before a gap is opened: a look back
+
+
+def _cut_and_grown(log: PartitionLog) -> tuple[PartitionLog, PartitionState]:
+    """A log that was cut while it was read, and written again in one large frame."""
+    log.dictionary(words(A))
+    for seq in range(1, 8):
+        log.frame(words(A), seq)
+    state = opened(log)
+    drained(state)
+    offset, marks = state.commit_point()
+    again = PartitionLog()
+    again.dictionary(words(A))
+    again.frame(words(A), 1, 2)
+    again.frame(words(A), 3, 20)
+    for seq in range(23, 29):
+        again.frame(words(A), seq)
+    reader = PartitionState(0, offset, marks)
+    reader.add(log.records[0])
+    for record in again.since(offset):
+        reader.add(record)
+    return again, reader
+
+
+def test_rounds_that_lie_further_back_are_found_and_no_gap_is_opened(log):
+    again, state = _cut_and_grown(log)
+    assert state.batch(EAGER) is None
+    assert state.is_in_doubt
+    offset, marks, looked_to = state.look_back()
+    assert (offset, looked_to) == (0, again.end)
+    reader = PartitionState(0, offset, marks, looked_to=looked_to)
+    for record in again.records:
+        reader.add(record)
+    batches = drained(reader)
+    assert delivered(batches, A) == list(range(8, 29))
+    assert all(ends(batch).met.gaps == () for batch in batches)
+    assert not reader.is_in_doubt
+
+
+def test_what_is_not_found_further_back_is_a_gap(log):
+    log.dictionary(words(A))
+    log.frame(words(A), 1, 3)
+    state = opened(log)
+    drained(state)
+    offset, marks = state.commit_point()
+    log.frame(words(A), 9)
+    state = PartitionState(0, offset, marks)
+    for record in log.records:
+        state.add(record)
+    assert state.batch(EAGER) is None
+    state = PartitionState(0, 0, marks, looked_to=state.look_back()[2])
+    for record in log.records:
+        state.add(record)
+    batch = state.batch(EAGER)
+    (gap,) = ends(batch).met.gaps
+    assert (gap.first_seq, gap.last_seq, gap.reason) == (4, 8, GapReason.UNKNOWN)
+    state.delivered(ends(batch))
+    state.add(log.frame(words(A), 20))
+    assert state.batch(EAGER) is None, "a later hole is looked for once more"
+
+
+def test_a_look_back_is_bounded_and_old_frames_without_their_dictionary_do_not_wait(log):
+    state = PartitionState(0, 3 * LOOK_BACK, Marks({}))
+    assert state.look_back()[0] == 2 * LOOK_BACK
+    log.dictionary(words(A))
+    log.frame(words(A), 1, 3)
+    marks = Marks({A.key: (Mark(1, 1, 3, wall_of(1, 3)),)})
+    state = PartitionState(0, 0, marks, looked_to=2)
+    state.add(log.records[1])
+    assert state.missing == set(), "it brings nothing"
+    state.add(log.frame(words(A), 4))
+    assert state.missing == {words(A).id}
