@@ -47,6 +47,9 @@ clean:
 # Longer runs, beside the tests.
 soak: parts
 	JMX_MUTATIONS=100000 $(BIN)/pytest --timeout=3600 tests/unit/jmx/test_mutations.py
+	EDGEVITALS_TEST_AWAY_S=600 $(BIN)/pytest --timeout=3600 tests/real/test_detour.py
+	EDGEVITALS_TEST_KILLS=1000 EDGEVITALS_TEST_REBALANCES=200 \
+		$(BIN)/pytest --timeout=3600 tests/real/test_readers.py
 	CONNECTION_CUTS=500 LINK_FLAPS=60 $(BIN)/pytest --timeout=3600 tests/real/test_connection.py -k "f25 or f26"
 
 # Planted bugs: each must make the test that it names fail.

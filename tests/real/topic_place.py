@@ -198,6 +198,16 @@ class Place:
         pattern, allow = ResourcePatternType.LITERAL, AclPermissionType.ALLOW
         return kind(ResourceType.TOPIC, self.name, pattern, f"User:{user}", "*", operation, allow)
 
+    def bounds(self) -> tuple[int, int]:
+        """The partition's first offset, and the one behind its last."""
+        consumer = Consumer({**self.properties, "group.id": "nobody"})
+        try:
+            place = TopicPartition(self.name, STANDARD)
+            found: tuple[int, int] = consumer.get_watermark_offsets(place, timeout=SOON)
+            return found
+        finally:
+            consumer.close()
+
     def config(self) -> dict[str, str]:
         resource = ConfigResource(ResourceType.TOPIC, self.name)
         (future,) = self._client.describe_configs([resource]).values()
