@@ -12,7 +12,7 @@ from threading import Event
 
 from collector.cli.progress import Progress
 from collector.config import Config, SinkConfig
-from collector.errors import Rejected, Retry, Rewind
+from collector.errors import Paced, Rejected, Retry, Rewind
 from collector.mark import Withheld
 from collector.pump import Batch, Destination, Pump
 
@@ -99,10 +99,13 @@ class Errand:
         pass
 
     def retrying(self, why: Retry, wait: float) -> None:
+        self._progress.say(f"waiting {wait:.0f} s: {why.message}")
+        if isinstance(why, Paced):  # our own rate_limit: all is well, and it may take its time
+            self._since = time.monotonic() + wait
+            return
         self.gave_up = why
         if why.hold:  # only a person can end it, and one is here
             self._patience_s = 0.0
-        self._progress.say(f"waiting {wait:.0f} s: {why.message}")
 
     def rejected(self, batch: Batch, why: Rejected) -> None:
         pass
