@@ -52,6 +52,8 @@ soak: parts
 		$(BIN)/pytest --timeout=3600 tests/real/test_readers.py
 	CONNECTION_CUTS=500 LINK_FLAPS=60 $(BIN)/pytest --timeout=3600 tests/real/test_connection.py -k "f25 or f26"
 
+	BROKER_KILLS=200 OUTAGE_ROUNDS=80000 $(BIN)/pytest --timeout=3600 tests/real/test_topic_broker_away.py -k "f04 or f05"
+
 # Planted bugs: each must make the test that it names fail.
 mutants: python
 	$(BIN)/python -m tests.mutants.run

@@ -71,6 +71,7 @@ def _check_config(file: Path) -> int:
     _look_at_files(loaded)
     _look_at_sinks(loaded)
     _look_at_jvms(loaded)
+    _look_at_topic(loaded)
     _read_rules(loaded)
     _ask_librdkafka(loaded)
     if loaded.problems.has_errors:
@@ -173,6 +174,21 @@ def _look_at_jvms(loaded: Loaded) -> None:
             if lacks := jmxquery.missing():
                 place = loaded.place((*path, "engine"))
                 loaded.problems.warning(place, ": ".join(lacks), (*path, "engine"))
+
+
+def _look_at_topic(loaded: Loaded) -> None:
+    """Hold the topic's bound against the disk, where the broker is on this machine."""
+    config = loaded.config
+    if config.topic is None:
+        return
+    from collector.topic.settings import disk_advice, is_here, largest_disk  # noqa: PLC0415
+
+    servers = str(config.kafka.get("bootstrap.servers", "")).split(",")
+    if not all(is_here(server.strip().rpartition(":")[0]) for server in servers):
+        return
+    if says := disk_advice(config.topic.max_size, largest_disk()):
+        path = next(p for p in (("topic", "max_size"), ("topic",), ()) if p in loaded.places)
+        loaded.problems.warning(loaded.place(path), says, path)
 
 
 def _read_rules(loaded: Loaded) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 import time
 from collections.abc import Callable
 from threading import Event
@@ -17,6 +15,7 @@ from collector.topic.settings import (
     Advice,
     Disk,
     advise,
+    is_here,
     largest_disk,
     most_record_bytes,
 )
@@ -148,19 +147,9 @@ class TopicCreation:
     def _disk(self) -> Disk | None:
         """The largest disk of this machine, if the only broker is on it too."""
         brokers = self._admin.brokers(_soon(_SHORT_CALL_S))
-        if isinstance(brokers, Failure) or not all(_is_here(broker.host) for broker in brokers):
+        if isinstance(brokers, Failure) or not all(is_here(broker.host) for broker in brokers):
             return None
         return largest_disk()
-
-
-def _is_here(host: str) -> bool:
-    """Whether a broker's host is this machine."""
-    if host in {"localhost", socket.gethostname()}:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _soon(seconds: float) -> float:

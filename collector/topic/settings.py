@@ -6,7 +6,9 @@ is said, with what to type.
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -36,6 +38,16 @@ def largest_disk() -> Disk | None:
             continue
         found.append(Disk(partition.mountpoint, disk.f_blocks * disk.f_frsize))
     return max(found, key=lambda disk: disk.bytes, default=None)
+
+
+def is_here(host: str) -> bool:
+    """Whether a broker's host is this machine, by its name or address."""
+    if host in {"localhost", socket.gethostname()}:
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def disk_advice(topic_bytes: int, disk: Disk | None) -> str:

@@ -117,6 +117,7 @@ def new_ones(found: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(found))
 
 
+@pytest.mark.timeout(180 + 20 * KILLS)
 def test_f05_a_broker_that_is_killed_while_rounds_are_written_loses_none_and_keeps_their_order(
     doomed: Place, tmp_path: Path
 ):
@@ -175,6 +176,7 @@ def test_a_broker_that_hangs_is_a_retry_and_then_takes_the_same_batch(doomed, mo
     assert doomed.heard.gaps == []
 
 
+@pytest.mark.timeout(180 + OUTAGE_ROUNDS // 20)
 def test_f04_the_backlog_of_a_long_outage_follows_in_order_soon_after_the_broker_is_back(
     doomed: Place, tmp_path: Path
 ):
@@ -184,7 +186,7 @@ def test_f04_the_backlog_of_a_long_outage_follows_in_order_soon_after_the_broker
         site.take(OUTAGE_ROUNDS)
         wait_for(lambda: len(site.account.retried) >= 3, SOON)
         doomed.kafka.start()
-        site.wait()
+        site.wait(SOON + OUTAGE_ROUNDS / 100)
         waits = [wait for _, wait in site.account.retried]
         assert max(waits) <= LONGEST_UNREACHED_WAIT_S <= 15.0
         assert set(site.balance()) <= set(range(4, 24)), "of the batch that was on its way"

@@ -230,3 +230,15 @@ def test_the_program_itself(tmp_path):
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr.startswith('c.yaml:2:1: error: "site" is already set in line 1\n')
+
+
+@pytest.mark.parametrize("server, warned", [("127.0.0.1:9092", True), ("broker.far:9092", False)])
+def test_f09_a_topic_that_could_fill_the_disk_beside_it_is_a_warning(server, warned):
+    result = check(
+        f"site: a\nkafka: {{bootstrap.servers: '{server}'}}\nsources: {{kafka: true}}\n"
+        "topic: {max_size: 1000000GiB}\n"
+    )
+    assert result.exit_code == 0, result.stderr
+    says = "topic.max_size: the telemetry topic may take 1000000.0 GiB, more than 70% of"
+    assert (says in result.stderr) == warned
+    assert ("warning" in result.stderr) == warned, "nobody here knows a disk that is elsewhere"

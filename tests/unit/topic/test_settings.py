@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.topic.settings import Disk, advise, disk_advice, most_record_bytes
+from collector.topic.settings import Disk, advise, disk_advice, is_here, most_record_bytes
 
 OURS = {
     "cleanup.policy": "delete",
@@ -54,3 +54,13 @@ def test_f09_a_topic_that_could_fill_the_disk_is_named():
 def test_what_kafka_does_not_tell_is_not_judged():
     assert advise("telemetry", 3, {}) == {}
     assert most_record_bytes({}) is None
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.1.1", "::1", "[::1]"])
+def test_a_broker_on_this_machine_is_known(host):
+    assert is_here(host)
+
+
+@pytest.mark.parametrize("host", ["", "10.0.0.1", "kafka.example"])
+def test_a_broker_elsewhere_is_not(host):
+    assert not is_here(host)
