@@ -310,6 +310,19 @@ def test_partitions_that_go_wait_for_what_is_under_way():
     assert log.committed == [(0, 1)]
 
 
+def test_what_is_done_after_its_partition_went_is_not_committed():
+    log = _Shared(batch(0))
+    both = Lanes(log, 2)
+    both.keep()
+    one = both.logs[0].read(0.0)
+    assert one is not None
+    log.gone.add(WORDS[0].stream.key)
+    both.keep()
+    both.logs[0].commit(one, ())
+    both.keep()
+    assert log.committed == []
+
+
 @settings(max_examples=50)
 @given(st.data())
 def test_no_stream_is_ever_with_two_lanes(data):
