@@ -9,6 +9,8 @@ own rounds, with what it counts and the gaps that it meets, go from its spool st
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from collector.admin.client import Admin
 from collector.config import Config, SinkConfig
 from collector.credentials import kafka_properties
 from collector.dictionary import Stream
-from collector.errors import Paced, Rejected, Retry
+from collector.errors import Paced, Rejected, Retry, TooNew
 from collector.foresight import Dated, Foresight
 from collector.horizon import Horizon
 from collector.lanes import Lanes
@@ -33,6 +35,9 @@ from collector.tracing import Traces
 
 if TYPE_CHECKING:
     from collector.sinks.delivery import Delivery
+
+_NEWS_S = 5.0
+"""The log tells again what a stream waits for, as long as it does."""
 
 log = logging.getLogger(__name__)
 
@@ -109,16 +114,27 @@ class KeeperReport(PumpReport):
 
     troubles: Troubles = field(default_factory=Troubles)
     _away: str = ""
+    _held: tuple[str, float] = ("", 0.0)  # and until when (monotonic) that is news
 
     def away(self, why: str) -> None:
         self._away = why
+
+    def held(self, why: TooNew) -> None:
+        super().held(why)
+        self._held = str(why), math.inf  # until a newer version takes our place
+
+    def waits(self, why: str) -> None:
+        super().waits(why)
+        self._held = why, time.monotonic() + _NEWS_S
 
     def kept(self, streams: AbstractSet[int]) -> None:
         """Called several times a second, with the streams that have a batch in a lane."""
         self.troubles.keep(streams)
         self.telemetry.set("edgevitals_pump_waiting_streams", len(self.troubles), pump=self.name)
-        self.last_error = self._away or self.troubles.sentence or None
-        self.state = "waiting" if self.last_error else "idle"
+        held, until = self._held
+        held = held if time.monotonic() < until else ""
+        self.last_error = self._away or held or self.troubles.sentence or None
+        self.state = "holding" if held else "waiting" if self.last_error else "idle"
 
 
 def pumps(

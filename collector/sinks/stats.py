@@ -36,7 +36,7 @@ def total(stats: Iterable[SinkStats]) -> SinkStats:
     whole = SinkStats()
     for one in stats:
         whole.protocol = one.protocol
-        whole.request_samples += one.request_samples
+        whole.request_samples = max(whole.request_samples, one.request_samples)
         whole.fallbacks += one.fallbacks
         whole.rejected += Counter(dict(one.rejected))
         whole.withheld_rounds += one.withheld_rounds

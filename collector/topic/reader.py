@@ -76,6 +76,11 @@ class Member(NamedTuple):
     instance: str
 
 
+class _Out(NamedTuple):
+    batch: Batch
+    state: PartitionState
+
+
 class TopicReader:
     """Reads the partitions that the group gives us. One thread uses it, callbacks included.
 
@@ -108,7 +113,7 @@ class TopicReader:
         self._turn = TopicPlace("", 0)  # the partition that gave the last batch
         self._subscribed = False
         self._in_trouble = False  # and said so
-        self._out: dict[int, PartitionState] = {}  # who gave the last batch of a stream
+        self._out: dict[int, _Out] = {}  # the last batch of a stream, and who gave it
         self._handed_out: PartitionState | None = None  # the last of all
         self._before_release: Callable[[Callable[[Batch], bool]], None] = lambda _: None
         self._consumer = consumer(
@@ -171,7 +176,8 @@ class TopicReader:
                 batch = state.batch(self._appetite, out)
             if batch is not None:
                 self._turn = place
-                self._handed_out = self._out[batch.end.stream] = state
+                self._handed_out = state
+                self._out[batch.end.stream] = _Out(batch, state)
                 return batch
             if state.waits:
                 self._notices.waits(state.waits)
@@ -179,14 +185,15 @@ class TopicReader:
 
     def is_ours(self, batch: Batch) -> bool:
         """Whether a batch that is out may still be sent: its partition was not taken from us."""
-        return self._out.get(batch.end.stream) in self._partitions.values()
+        out = self._out.get(batch.end.stream)
+        return out is not None and out.batch is batch and out.state in self._partitions.values()
 
     def commit(self, batch: Batch, withheld: Sequence[Withheld] = ()) -> None:
         """Remember at the broker that the batch is delivered; a lost commit only repeats."""
         self._tell(batch, withheld)
         if not self.is_ours(batch):
             return  # taken from us meanwhile: the next owner sends it once more
-        state = self._out[batch.end.stream]
+        state = self._out[batch.end.stream].state
         state.delivered(batch.end, withheld)
         self._commit(state, wait=False)
 
@@ -385,7 +392,9 @@ class TopicReader:
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         places = [TopicPlace(one.topic, one.partition) for one in partitions]
         going = {self._partitions[place] for place in places if place in self._partitions}
-        self._before_release(lambda batch: self._out.get(batch.end.stream) in going)
+        self._before_release(
+            lambda batch: self.is_ours(batch) and self._out[batch.end.stream].state in going
+        )
         for state in going:
             self._commit(state, wait=True)
         self._forget(places)
@@ -398,7 +407,7 @@ class TopicReader:
             self._partitions.pop(place, None)
             self._to_begin_again.discard(place)
         left = set(self._partitions.values())
-        self._out = {stream: state for stream, state in self._out.items() if state in left}
+        self._out = {stream: out for stream, out in self._out.items() if out.state in left}
 
     def _on_error(self, error: KafkaError) -> None:
         self._trouble(error, f"reading {self._names.name}")
