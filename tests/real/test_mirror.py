@@ -5,7 +5,6 @@ sites -> Kafka at the edge ==MirrorMaker 2==> Kafka at the centre -> two forward
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -170,12 +169,11 @@ class Mirrored:
         tracks = self.prometheus.samples(f'level{{site="{site}"}}', "20d")
         return [value for track in tracks for _, value in track.points]
 
-    def refused(self) -> int:
-        """Records that forwarders passed over, by what they say."""
-        pattern = re.compile(
-            r'edgevitals_pump_refused_records_total{[^}]*reason="wrong_site"[^}]*} (\d+)'
-        )
-        return sum(int(n) for it in self.forwarders for n in pattern.findall(it.metrics()))
+    def refused(self) -> float:
+        """Records that forwarders passed over, by what they have told the centre."""
+        counter = 'edgevitals_pump_refused_records_total{reason="wrong_site"}'
+        found = self.prometheus.query(f"sum(max_over_time({counter}[1h]))")
+        return sum(sample.value for sample in found)
 
     def ends(self, topic: str) -> tuple[int, int]:
         """The first and the last offset of a topic at the centre; -1 while nobody leads it."""
