@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from threading import Event
@@ -25,10 +25,12 @@ from collector.columns import row
 from collector.config import Config, SinkConfig
 from collector.credentials import kafka_properties
 from collector.dictionary import Dictionary, Stream
-from collector.errors import CollectorError
+from collector.errors import CollectorError, Rejected
 from collector.eta import Eta
 from collector.frame import Instant, Lineage
+from collector.horizon import Horizon
 from collector.line import TIER, destinations_of
+from collector.mark import Withheld
 from collector.pump import Batch, Destination
 from collector.rooms import Room
 from collector.series import SeriesTable, TargetSeries
@@ -82,10 +84,29 @@ class Door(Destination, Protocol):
     def close(self) -> None: ...
 
 
+class Timely:
+    """Lets no pulse from the future through: for one the receiver may refuse everybody's rest."""
+
+    def __init__(self, door: Door, horizon: Horizon) -> None:
+        self._door = door
+        self._horizon = horizon
+
+    def send(self, batch: Batch) -> Sequence[Withheld]:
+        latest_ms = self._horizon.latest_ms()
+        newest_ms = max(at.wall_ms or 0 for frame in batch.frames for at in frame.at)
+        if latest_ms is None or newest_ms > latest_ms:
+            raise Rejected("this pulse lies in the future", "set the clock", reason="future")
+        return self._door.send(batch)
+
+    def close(self) -> None:
+        self._door.close()
+
+
 def _door(sink: SinkConfig, interval_s: float) -> Door:
     # Beside `rate_limit`: some hundred bytes an interval, and late they are worth nothing.
-    (door,) = destinations_of(sink, deadline_s=min(LONGEST_SEND_S, interval_s), is_limited=False)
-    return door
+    deadline_s, horizon = min(LONGEST_SEND_S, interval_s), Horizon()
+    (door,) = destinations_of(sink, deadline_s=deadline_s, is_limited=False, horizon=horizon)
+    return Timely(door, horizon)
 
 
 def _topic(config: Config, admin: Admin) -> Door:
