@@ -39,7 +39,7 @@ class Otlp:
     def __init__(
         self, packing: Packing = GZIP, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._packing = packing
+        self.packing = packing
         self._clock = clock
         self._attributes = LabelCache(encode_attributes)
         self._announcements = Announcements()
@@ -71,7 +71,7 @@ class Otlp:
         )
         if not points.samples:
             return None
-        return Request(self._packing.pack(points.plain), self._headers, points.samples)
+        return Request(self.packing.pack(points.plain), self._headers, points.samples)
 
     def metadata(self, dictionary: Dictionary, now: float) -> Request | None:  # noqa: ARG002
         return None  # it is inside

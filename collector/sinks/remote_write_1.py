@@ -22,7 +22,7 @@ class RemoteWrite1:
     name = "remote_write_1"
 
     def __init__(self, packing: Packing = SNAPPY) -> None:
-        self._packing = packing
+        self.packing = packing
         self._labels = LabelCache(encode_labels)
         self._announcements = Announcements()
         self._headers = {
@@ -39,13 +39,13 @@ class RemoteWrite1:
         body = write_request(labels, cells.times_of(piece), cells.rows_of(piece))
         if not body.samples:
             return None
-        return Request(self._packing.pack(body.plain), self._headers, body.samples)
+        return Request(self.packing.pack(body.plain), self._headers, body.samples)
 
     def metadata(self, dictionary: Dictionary, now: float) -> Request | None:
         due = self._announcements.due(dictionary, now)
         if not due:
             return None
-        return Request(self._packing.pack(metadata_request(due)), self._headers, 0)
+        return Request(self.packing.pack(metadata_request(due)), self._headers, 0)
 
     def judge(self, reply: Reply, request: Request, now: float) -> int:  # noqa: ARG002
         judge(reply, now)

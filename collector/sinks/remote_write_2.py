@@ -53,7 +53,7 @@ class RemoteWrite2:
     def __init__(
         self, packing: Packing = SNAPPY, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._packing = packing
+        self.packing = packing
         self._clock = clock
         self._symbols = LabelCache(encode_symbols)
         self._announcements = Announcements()
@@ -91,7 +91,7 @@ class RemoteWrite2:
         )
         if not body.samples:
             return None
-        return Request(self._packing.pack(body.plain), self._headers, body.samples)
+        return Request(self.packing.pack(body.plain), self._headers, body.samples)
 
     def metadata(self, dictionary: Dictionary, now: float) -> Request | None:  # noqa: ARG002
         return None  # it is inside
