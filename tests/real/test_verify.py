@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from tests.lab.disk import SmallDisk
 from tests.lab.kafka import Kafka
 from tests.lab.ports import free_port
 from tests.lab.prometheus import Prometheus
@@ -104,6 +105,32 @@ def test_a_site_whose_spool_is_lost_is_repaired_from_its_topic(
         assert there == list(range(1, len(there) + 1)), "numbers go on, by the topic's word"
         assert said["repaired"][0]["rounds"] >= len(on_disk)
         assert said["streams"][0]["missing"] == []
+
+
+def test_f08_rounds_that_were_held_in_memory_while_the_disk_was_full_are_proven_too(
+    prometheus: Prometheus, tmp_path: Path
+):
+    def rounds(*, held: bool) -> int:
+        tracks = prometheus.samples("edgevitals_spool_degraded", "1h")
+        return sum(value == held for track in tracks for _, value in track.points)
+
+    with SmallDisk(tmp_path / "disk") as disk:
+        edge = Edge(tmp_path / "edge", disk=disk, sinks=[sink(prometheus.write_url)])
+        with edge:
+            wait_for(lambda: rounds(held=False) >= 3, SOON, "the first rounds")
+            disk.fill()
+            wait_for(lambda: rounds(held=True) >= 3, SOON, "rounds from memory")
+            code, said = verify(prometheus, "--spool", edge.spool)
+            assert code == 0, said
+            assert said["streams"][0]["lines"] == 2
+            disk.free_again()
+            before = rounds(held=False)
+            wait_for(lambda: rounds(held=False) >= before + 2, SOON, "rounds by the disk")
+            assert edge.terminate() == 0
+        code, said = verify(prometheus, "--spool", edge.spool)
+        assert code == 0, said
+        assert said["streams"][0]["closed"]
+        assert said["streams"][0]["lines"] == 2
 
 
 def test_nobody_at_the_address_is_3():
