@@ -276,10 +276,13 @@ class Chain:
         try:
             writer.append([encode_segment_header(header), *payloads])
         except OSError:
-            self._is_there |= writer.is_failed
             writer.close()
             self._number = number  # taken, unless the file can be removed
-            writer.path.unlink()
+            try:
+                writer.path.unlink()
+            except OSError:
+                self._is_there = True
+                raise
             self._number = number - 1
             raise
         writer.dictionaries.add(dictionary.id)

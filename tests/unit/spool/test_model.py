@@ -1,11 +1,12 @@
 """Any history of a spool: readers see what was written, in order, and every loss has its gap.
 
 The model is a dictionary of rounds. Nothing here knows of segments, offsets or marks, except the
-rules that damage files as a power cut, a dying disk or a full one do.
+rules that damage files as a power cut, a dying disk or a full one do. `make soak` plays many more.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -29,20 +30,24 @@ from hypothesis.stateful import (
 from collector import frame as frames
 from collector import recorder
 from collector.dictionary import Dictionary
+from collector.errors import DiskError
 from collector.frame import Lineage
 from collector.mark import GapReason
 from collector.pump import Batch
-from collector.recorder import lineage_after
+from collector.recorder import Epochs, lineage_after
 from collector.spool import spool as spools
 from collector.spool.cursor import Cursor, load_position
 from collector.spool.segment import SegmentReader, pack, path_of
 from collector.spool.spool import Limits, Spool
-from tests.unit.examples import BOOT, bits
+from tests.unit.examples import BOOT, bits, wall_of
 from tests.unit.spool.site import EAGER, Round, Told, content, dictionary_of, flip, round_of
 
 _TIER = "standard"
 _SEGMENT_BYTES = 700
 _READERS = ("topic", "centre", "slow")
+_SECTOR_BYTES = 64  # of the small disk that goes with small segments
+
+HISTORIES = int(os.environ.get("SPOOL_HISTORIES", "30"))
 
 
 class _Reader:
@@ -54,13 +59,15 @@ class _Reader:
         self.told = Told()
         self.had: set[Round] = set()  # delivered, with or without a commit behind it
         self.missing: set[Round] = set()
-        self.line = 0
-        self.first = 0  # from this seq of the line on it must have everything
-        self.newest = 0
+        self.first: dict[int, int] = {}  # from this seq of each line on it must have everything
+        self.newest: dict[int, int] = {}
+        self.at = -1  # the place of its newest round in the order of all
 
     def begins_anew(self) -> None:
         """It knows nothing of itself any more: repeats are right now, and so is to miss."""
-        self.line = 0
+        self.first.clear()
+        self.newest.clear()
+        self.at = -1
 
 
 class SpoolMachine(RuleBasedStateMachine):
@@ -70,8 +77,15 @@ class SpoolMachine(RuleBasedStateMachine):
         super().__init__()
         self.place = Path(tempfile.mkdtemp(prefix="spool-"))
         self.patches = ExitStack()
-        for call in ("fsync", "fdatasync"):
-            self.patches.enter_context(patch.object(os, call, lambda _: None))
+        self.syncs_to_fail = 0
+        self.refuses = False
+        pwrite = os.pwrite
+        for call, play in (
+            ("fsync", lambda _: None),
+            ("fdatasync", self._sync),
+            ("pwrite", lambda fd, data, at: pwrite(fd, self._taken(data), at)),
+        ):
+            self.patches.enter_context(patch.object(os, call, play))
         for limit in ("_LEAST_SEGMENT_BYTES", "SEGMENT_BYTES"):
             self.patches.enter_context(patch.object(spools, limit, _SEGMENT_BYTES))
         epochs = count(1)
@@ -79,6 +93,8 @@ class SpoolMachine(RuleBasedStateMachine):
         self.readers = {name: _Reader(name) for name in _READERS}
         self.written: dict[Round, tuple[int | None, list[int]]] = {}
         self.order: list[Round] = []
+        self.places: dict[Round, int] = {}
+        self.positions: dict[str, list[bytes]] = {name: [] for name in _READERS}
         self.damage_left = 1
         self.damaged = False
         self.known = dictionary_of()
@@ -93,6 +109,8 @@ class SpoolMachine(RuleBasedStateMachine):
         last = self.spool.last(_TIER)
         self.lineage = lineage_after(last and last[:3], BOOT)
         self.next_seq = last.seq + 1 if last else 1
+        self.volatile = Epochs(BOOT).volatile()
+        self.held = 0  # rounds of that line
         self.damage_left = 1
         for reader in self.readers.values():
             if load_position(self._position(reader.name)) is None:
@@ -104,9 +122,12 @@ class SpoolMachine(RuleBasedStateMachine):
         self._end()
         self.start()
 
-    @rule(cut=st.floats(0, 1), new_segment=st.booleans())
-    def crash(self, cut: float, new_segment: bool) -> None:
-        """In the middle of writing the next round: a part of it is on the disk, or all."""
+    @rule(cut=st.floats(0, 1), new_segment=st.booleans(), hole=st.none() | st.floats(0, 1))
+    def crash(self, cut: float, new_segment: bool, hole: float | None) -> None:
+        """In the middle of writing the next round: a part of it is on the disk, or all.
+
+        With a hole: the disk wrote a later sector before an earlier one.
+        """
         spool = self._spool()
         chain = spool.chain(_TIER)
         writer = chain._writer
@@ -123,9 +144,13 @@ class SpoolMachine(RuleBasedStateMachine):
                 data = pack(frames.encode_dictionary(known)) + record
             file = writer.path
         size = round(cut * len(data))
+        written = bytearray(data[:size])
+        if hole is not None and size:
+            at = round(hole * (size - 1))
+            written[at : at + _SECTOR_BYTES] = bytes(len(written[at : at + _SECTOR_BYTES]))
         with file.open("ab") as torn:
-            torn.write(data[:size])
-        if size == len(data):
+            torn.write(written)
+        if record in written:
             self._note(it, known)
         self._end()
         self.start()
@@ -144,8 +169,51 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule()
     def lose_a_round(self) -> None:
-        """The disk refused it: its seq is used up."""
+        """It was made and never written: its seq is used up."""
         self.next_seq += 1
+
+    @rule(rounds=st.integers(1, 5))
+    def the_disk_refuses(self, rounds: int) -> None:
+        """Rounds go into memory, in a line of their own; the seqs on disk go on without them."""
+        self.refuses = True
+        for _ in range(rounds):
+            self._offer()
+        self.refuses = False
+
+    @rule(syncs=st.integers(1, 3))
+    def syncs_fail(self, syncs: int) -> None:
+        """Once: a new segment takes the round. Twice: nobody knows whether it is on the disk."""
+        self.syncs_to_fail = syncs
+        self._offer()
+        self.syncs_to_fail = 0
+
+    def _offer(self) -> None:
+        """As the round room does it."""
+        chain = self._spool().chain(_TIER)
+        it, known = self._next_round()
+        self._spool().make_room(_TIER)
+        try:
+            chain.append(known, it)
+        except DiskError as error:
+            if error.in_doubt:
+                self.next_seq += 1
+            else:
+                self.held += 1
+                it = round_of(self.volatile.line, self.held, known, self.volatile)
+            chain.hold(known, it, in_doubt=error.in_doubt)
+        else:
+            self.next_seq += 1
+        self._note(it, known)
+
+    def _taken(self, data: memoryview) -> memoryview:
+        if self.refuses:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return data
+
+    def _sync(self, _: int) -> None:
+        if self.syncs_to_fail:
+            self.syncs_to_fail -= 1
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     @rule(version=st.integers(0, 2))
     def change_the_series(self, version: int) -> None:
@@ -197,6 +265,16 @@ class SpoolMachine(RuleBasedStateMachine):
             self.damaged = True
             flip(file, at % size, mask)
 
+    @rule(name=st.sampled_from(_READERS), back=st.integers(1, 3))
+    def lose_new_positions(self, name: str, back: int) -> None:
+        """In a power cut: a rename that was not on the disk yet gives the file before it."""
+        before = self.positions[name][:-back]
+        self._end()
+        if before:
+            self._position(name).write_bytes(before[-1])
+            self.positions[name] = before
+        self.start()
+
     @precondition(lambda self: self.damage_left)
     @rule(name=st.sampled_from(_READERS), at=st.integers(0), mask=st.integers(1, 255))
     def damage_a_position(self, name: str, at: int, mask: int) -> None:
@@ -217,11 +295,13 @@ class SpoolMachine(RuleBasedStateMachine):
         for number, what in content(batch):
             assert self.written[number] == what  # never wrong
             line, seq = number
-            if line != reader.line:
-                reader.line, reader.first, reader.newest = line, seq, seq - 1
+            first = reader.first.setdefault(line, seq)
             # In order: something older only to close a gap that was told.
-            assert seq > reader.newest or number in reader.missing
-            reader.newest = max(reader.newest, seq)
+            is_new = seq > reader.newest.get(line, first - 1)
+            assert is_new or number in reader.missing
+            assert self.places[number] > reader.at or number in reader.missing
+            reader.newest[line] = max(reader.newest.get(line, 0), seq)
+            reader.at = max(reader.at, self.places[number])
             reader.had.add(number)
         return batch
 
@@ -230,10 +310,12 @@ class SpoolMachine(RuleBasedStateMachine):
         told = reader.told
         told.gaps.clear()
         reader.cursor.commit(batch)
+        self.positions[reader.name].append(self._position(reader.name).read_bytes())
         for gap in told.gaps:
-            if gap.reason is GapReason.NEW_LINE:
-                reader.first = 1  # of the new line: what is missing of it is told besides
-            lost = {(reader.line, seq) for seq in range(gap.first_seq or 1, gap.last_seq + 1)}
+            line = gap.before_ms // wall_of(1, 0)  # of the round that uncovered it
+            if gap.reason is GapReason.NEW_LINE or gap.first_seq == 1:
+                reader.first[line] = 1  # what is missing of the line is told
+            lost = {(line, seq) for seq in range(gap.first_seq or 1, gap.last_seq + 1)}
             reader.missing |= lost
             if not self.damaged:  # what is still there and whole must not be given up
                 assert not lost & self._on_disk()
@@ -246,9 +328,12 @@ class SpoolMachine(RuleBasedStateMachine):
         """All rounds behind the first that it had are there, or said to be missing."""
         while (batch := self._read(reader)) is not None:
             self._commit(reader, batch)
-        due = {(reader.line, seq) for seq in range(max(1, reader.first), reader.newest + 1)}
+        line = self.lineage.line
+        due = {(line, seq) for seq in range(max(1, reader.first[line]), reader.newest[line] + 1)}
+        due |= {(self.volatile.line, seq + 1) for seq in range(self.held)}
         assert due <= reader.had | reader.missing
-        assert self.order[-1] == (reader.line, reader.newest)
+        assert self.order[-1] == (line, reader.newest[line])
+        assert self._spool().rounds_in_memory == 0 or reader is not self.readers[_READERS[-1]]
 
     def teardown(self) -> None:
         try:
@@ -297,15 +382,18 @@ class SpoolMachine(RuleBasedStateMachine):
         number = (it.lineage.line, it.first_seq)
         assert number not in self.written  # no seq is ever given twice
         self.written[number] = it.at[0].wall_ms, bits(it.rows(known)[0])
+        self.places[number] = len(self.order)
         self.order.append(number)
 
     def _open(self, reader: _Reader) -> None:
         reader.told = Told()
         reader.cursor = self._spool().cursor(_TIER, reader.name, EAGER, reader.told)
-        key = self._spool().chain(_TIER).stream.key
-        mark = reader.cursor.mark(key)
         # What it delivered behind its position comes again.
-        reader.newest = mark.seq if mark and mark.line == reader.line else 0
+        position = load_position(self._position(reader.name))
+        known = next(iter(position.marks.of.values()), ()) if position else ()
+        reader.newest = {mark.line: mark.seq for mark in known}
+        delivered = [self.places.get((mark.line, mark.seq), -1) for mark in known]
+        reader.at = max(delivered, default=-1)
 
     def _end(self) -> None:
         if self.spool is None:
@@ -317,8 +405,9 @@ class SpoolMachine(RuleBasedStateMachine):
         self.spool = None
 
 
-@pytest.mark.timeout(300)  # only to make a failure small; else it is done in a few seconds
+@pytest.mark.timeout(300 + HISTORIES)  # only to make a failure small; seconds are enough
 def test_any_history_is_seen_in_order_and_every_loss_has_its_gap():
     run_state_machine_as_test(
-        SpoolMachine, settings=settings(max_examples=30, stateful_step_count=30, deadline=None)
+        SpoolMachine,
+        settings=settings(max_examples=HISTORIES, stateful_step_count=30, deadline=None),
     )
