@@ -18,6 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from collector.admin.client import Admin
+from collector.careful import careful
 from collector.config import Config, SinkConfig
 from collector.credentials import kafka_properties
 from collector.dictionary import Stream
@@ -181,6 +182,7 @@ def _lanes(
     for lane, receiver in zip(lanes.logs, receivers, strict=True):
         report = LaneReport(name, source, sink.url, telemetry, troubles=troubles)
         report.watch = traces.watch(name, sink.url)
-        rooms.append(Pump(name, lane, Dated(receiver, foresight), spool.rejected, report).run)
+        door = careful(name, Dated(receiver, foresight), spool.attempts)
+        rooms.append(Pump(name, lane, door, spool.rejected, report).run)
         reports.append(report)
     return Part(rooms, lanes, reports, receivers, is_ours=False)

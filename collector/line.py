@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from collector.admin.client import Admin
+from collector.careful import careful
 from collector.config import Config, SinkConfig, TierName
 from collector.credentials import kafka_properties
 from collector.detour import Detour
@@ -83,7 +84,8 @@ def part(
 ) -> Part:
     """A log with one pump."""
     report.watch = traces.watch(report.name, report.to)
-    pump = Pump(report.name, log, destination, spool.rejected, report)
+    guarded = careful(report.name, destination, spool.attempts)
+    pump = Pump(report.name, log, guarded, spool.rejected, report)
     return Part([pump.run], log, [report], sinks)
 
 

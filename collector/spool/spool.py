@@ -6,6 +6,7 @@ standard/       a chain of segments a tier
 unstamped/      rounds that wait for a clock that can be believed
 positions/      how far each reader of each chain has come
 rejected/       what a receiver refused for good
+attempts.json   which records ended the process, where any did
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from collector.foresight import Foresight
 from collector.frame import Frame
 from collector.mark import Mark
 from collector.pump import Appetite
+from collector.spool.attempts import AttemptsFile
 from collector.spool.chain import SEGMENT_BYTES, Chain
 from collector.spool.cursor import Cursor, Notices, load_position
 from collector.spool.identity import SPOOL_FORMAT, Identity, identify, write_identity
@@ -109,6 +111,7 @@ class Spool:
             }
             self._identity = Identity(SPOOL_FORMAT, self.site, self.node)
             self.rejected = Rejected(path / "rejected")
+            self.attempts = AttemptsFile(path / "attempts.json")
             self._unstamped: dict[str, Unstamped] = {}
             for tier, chain in self._chains.items():
                 positions = map(load_position, (path / "positions").glob(f"{tier}.*.position"))
