@@ -178,6 +178,9 @@ class Report:
     def _advice(self) -> Iterable[str]:
         for view in self.pumps:
             yield from view.report.advice.values()
+        for lanes in self.sinks.values():
+            if advice := total(lanes).advice:
+                yield advice
 
     def present(self) -> Status | None:
         """The status, for the pulse; None while the clock is not known to be right."""

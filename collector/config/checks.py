@@ -22,6 +22,10 @@ from collector.config.tree import (
     TopicConfig,
 )
 
+_SERIES_OF_A_JVM, _SERIES_OF_A_HOST, _SERIES_OF_KAFKA = 4000, 600, 1000
+_BYTES_A_SAMPLE = 1.7  # on the disk, at a round a record
+_DAY_S = 86_400.0
+
 OWN_JOB = "edgevitals"
 """The job label of what the collector says of itself."""
 
@@ -42,6 +46,7 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
     _jvms_have_names(reader, problems)
     _jvms_can_be_entered(reader, problems)
     _sinks_can_be_entered(reader, problems)
+    _windows_hold_the_spool(reader, problems)
     config = reader.built.get(())
     if not isinstance(config, Config) or problems.has_errors:
         return
@@ -205,6 +210,29 @@ def _sinks_can_be_entered(reader: Reader, problems: Problems) -> None:
         if (sink.token_file or sink.password_file) and not _is_safe(sink.url):
             below = (*path, "url")
             problems.warning(reader.places[below], f"{what} travels unencrypted: use https", below)
+
+
+def _windows_hold_the_spool(reader: Reader, problems: Problems) -> None:
+    """A spool that holds more time than a receiver takes brings rounds that are then withheld."""
+    config = reader.built.get(())
+    if not isinstance(config, Config):
+        return
+    sources = config.sources
+    series = _SERIES_OF_A_JVM * len(sources.jmx)
+    series += _SERIES_OF_A_HOST * bool(sources.host) + _SERIES_OF_KAFKA * bool(sources.kafka)
+    if not sources.jmx:
+        return  # a few hundred series fit for years, and nobody means that
+    held_s = config.spool.max_size / (series * _BYTES_A_SAMPLE) * config.interval_of("standard")
+    for path, sink in reader.built.items():
+        if isinstance(sink, SinkConfig) and held_s > 1.5 * sink.out_of_order_time_window:
+            below = (*path, "out_of_order_time_window")
+            problems.warning(
+                _place(reader, below),
+                f"the spool can hold about {held_s / _DAY_S:.0f} days of some {series:,} series, "
+                "more than this: what is older is not sent, edgevitals export brings it. Make the "
+                "receiver's window longer, or spool.max_size smaller",
+                below,
+            )
 
 
 def _wrong_sink_keys(sink: SinkConfig) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -82,6 +82,10 @@ class Delivery:
         self._delivered(batch)
         return old
 
+    def look(self) -> None:
+        """While there is nothing to send: ask whether the receiver takes what we think it does."""
+        self._receiver.look(self._window_s)
+
     def close(self) -> None:
         self._receiver.close()
 

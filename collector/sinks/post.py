@@ -25,6 +25,9 @@ from collector.sinks.route import BROKEN, Deadline, Route, cause_of, tls_hint, w
 DEADLINE_S = 30.0
 """For all of it, from looking up the receiver's name to the last byte of the reply."""
 
+LOOK_S = 5.0
+"""For a page that is only good to know."""
+
 HEAD_BYTES = 500
 """About what a request has beside its body, for `rate_limit`."""
 
@@ -72,11 +75,12 @@ class Post:
             parts.host, parts.port or (443 if is_tls else 80), is_tls=is_tls, keyring=self._keyring
         )
         self.where = self._route.where
+        self._path = parts.path or "/"
         self._target = parts.request_uri
         self._headers = {**headers, "User-Agent": f"edgevitals/{__version__}"}
         self._is_relayed = access.proxy is not None and not is_tls
         if self._is_relayed:  # a proxy is asked for the whole address, and passes it on
-            self._target = f"http://{self.where}{parts.request_uri}"
+            self._target = f"http://{self.where}{self._target}"
             self._headers["Host"] = parts.netloc or self.where
         self._rate = access.rate
         self._horizon = access.horizon
@@ -91,32 +95,49 @@ class Post:
         """
         if self._rate is not None and (wait := self._rate.wait_s()):
             raise Paced(f"rate_limit of this sink lets nothing leave for {wait:.1f} s", after=wait)
+        return self._ask("POST", self._target, body, more, self._deadline_s)
+
+    def look(self, path: str) -> Reply:
+        """Get another page of the receiver, shortly. Raises Retry."""
+        target = f"http://{self.where}{path}" if self._is_relayed else path
+        return self._ask("GET", target, None, {}, min(LOOK_S, self._deadline_s))
+
+    @property
+    def path(self) -> str:
+        """Of the address, without the query."""
+        return self._path
+
+    def _ask(
+        self, method: str, target: str, body: bytes | None, more: Mapping[str, str], seconds: float
+    ) -> Reply:
         headers = {**self._headers, **more, **self._keyring.headers()}
         if self._is_relayed:
             headers |= self._keyring.proxy_headers()
+        size = len(body or b"")
         began = time.monotonic()
         code = "unreached"
         try:
-            with Deadline(self._deadline_s) as deadline:
+            with Deadline(seconds) as deadline:
                 connection = self._route.connected(deadline)
                 code = "broken"
                 if self._rate is not None:
-                    self._rate.take(len(body) + HEAD_BYTES)
+                    self._rate.take(size + HEAD_BYTES)
                 reply: Reply | None = None
                 connection.timeout = deadline.left_s()
                 try:
-                    reply = self._exchange(connection, body, headers)
+                    reply = self._exchange(connection, method, target, body, headers)
                 except BROKEN as error:
                     if not (deadline.has_passed or isinstance(error, TimeoutError)):
                         raise self._broken(error) from error
                 if reply is None or (deadline.has_passed and not reply.is_whole):
                     code = "timeout"
-                    raise Ambiguous(f"no answer from {self.where} within {self._deadline_s:g} s")
+                    raise Ambiguous(f"no answer from {self.where} within {seconds:g} s")
             code = str(reply.status)
         finally:
             if not code.isdigit():
                 self.close()
-            self.on_exchange(Exchange(code, len(body), time.monotonic() - began))
+            if body is not None:
+                self.on_exchange(Exchange(code, size, time.monotonic() - began))
         if self._horizon is not None:
             self._horizon.heard(reply.headers.get("date"))
         # What a peer echoes must not end in a log.
@@ -136,11 +157,16 @@ class Post:
         return Ambiguous(says, hint, reached=False)
 
     def _exchange(
-        self, connection: HTTPConnection, body: bytes, headers: Mapping[str, str]
+        self,
+        connection: HTTPConnection,
+        method: str,
+        target: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
     ) -> Reply:
         is_reusable = True
         try:
-            connection.request("POST", self._target, body, headers)
+            connection.request(method, target, body, headers)
         except TimeoutError:
             raise
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,7 @@ from collector.dictionary import Dictionary, Stream
 from collector.errors import DeliveryError, Rejected
 from collector.horizon import AHEAD_MS, Horizon
 from collector.series import Family, Kind, Series
+from collector.sinks import own_window
 from collector.sinks.cells import Cells, Piece
 from collector.sinks.dialect import ZSTD, Dialect, Request
 from collector.sinks.pace import Pace
@@ -21,6 +23,8 @@ from collector.sinks.stats import SinkStats
 
 UNCONFIRMED_MOST = 3
 """Requests in turn whose samples the receiver doesn't say it wrote, before the next dialect."""
+
+LOOK_EVERY_S = 6 * 3600.0
 
 CANARY = Family("edgevitals_sink_canary", Kind.GAUGE, "", "Sent alone while a batch gets only 5xx.")
 
@@ -52,6 +56,7 @@ class Receiver:
         self._dialects = list(dialects)
         self._horizon = horizon
         self._on_request = on_request
+        self._look_at = 0.0
         self._unconfirmed = 0
         self._is_understood = False  # a request in this dialect was taken
 
@@ -120,6 +125,30 @@ class Receiver:
         """What time it is there, as far as anybody knows."""
         latest_ms = self._horizon.latest_ms()
         return None if latest_ms is None else latest_ms - AHEAD_MS
+
+    def look(self, window_s: float) -> None:
+        """Ask it now and then for its own out-of-order window, and say when that is the shorter."""
+        # Who takes all is VictoriaMetrics, which has such a page too, of something else.
+        place = own_window.page(self._post.path) if math.isfinite(window_s) else None
+        if place is None or time.monotonic() < self._look_at or not self._is_understood:
+            return
+        self._look_at = time.monotonic() + LOOK_EVERY_S
+        try:
+            own_s = own_window.window_s(self._post.look(place))
+        except DeliveryError:
+            return
+        if own_s is None:
+            return
+        advice = ""
+        if own_s < window_s:
+            advice = (
+                f"sink {self.name}: the receiver takes what is up to {own_s:g} s late, and "
+                f"out_of_order_time_window of this sink says {window_s:g} s: rounds between the "
+                "two will be refused. Make one of them like the other"
+            )
+        if advice and advice != self.stats.advice:
+            log.warning("%s", advice)
+        self.stats.advice = advice
 
     def close(self) -> None:
         self._post.close()

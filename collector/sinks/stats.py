@@ -18,6 +18,7 @@ class SinkStats:
     """
 
     protocol: str = ""  # that is spoken now
+    advice: str = ""  # what a person should do about the receiver
     fallbacks: int = 0  # how often the receiver did not take one
     request_samples: int = 0  # what one request may hold, as the link takes it
     requests: Counter[str] = field(default_factory=Counter)
@@ -36,6 +37,7 @@ def total(stats: Iterable[SinkStats]) -> SinkStats:
     whole = SinkStats()
     for one in stats:
         whole.protocol = one.protocol
+        whole.advice = whole.advice or one.advice
         whole.request_samples = max(whole.request_samples, one.request_samples)
         whole.fallbacks += one.fallbacks
         whole.rejected += Counter(dict(one.rejected))

@@ -134,6 +134,7 @@ class Peer:
         written = f"[{host}]" if ":" in host else host
         self.url = f"{scheme}://{written}:{self.port}/api/v1/write"
         self.seen: list[Seen] = []
+        self.page = answer(404)
         self._script = list(script)
         self._tls = tls
         self._stop = Event()
@@ -191,6 +192,9 @@ class Peer:
                 while header := stream.readline().decode("latin-1").strip():
                     name, _, value = header.partition(": ")
                     headers[name.lower()] = value
+                if "/status/config " in line:  # what is looked at in passing is not of the script
+                    connection.sendall(self.page)
+                    continue
                 step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
                 if isinstance(step, Early):
                     connection.sendall(step)
