@@ -67,6 +67,7 @@ class Appender:
                 "compression.type": "none",  # frames are compressed inside
                 # Else its question where the topic is would make a broker make it, its own way.
                 "allow.auto.create.topics": False,
+                "topic.metadata.propagation.max.ms": 2000,  # a topic that is gone is made again
                 "queue.buffering.max.kbytes": 16_384,
                 "queue.buffering.max.messages": 2000,
                 "error_cb": self._on_error,

@@ -50,13 +50,13 @@ _NEEDS_A_PERSON = {
     KafkaError.INVALID_TIMESTAMP: "the clocks of this machine and of the broker differ: set them, "
     "or let the topic take the broker's: kafka-configs.sh --alter --add-config "
     "message.timestamp.type=LogAppendTime --topic ...",
-    KafkaError._UNKNOWN_PARTITION: "each tier has a partition of its own: kafka-topics.sh --alter "  # noqa: SLF001
-    "--partitions 3 --topic ...",
     KafkaError.INVALID_RECORD: "our records have no keys, a compacted topic refuses them: "
     "kafka-configs.sh --alter --add-config cleanup.policy=delete --topic ...",
     KafkaError.POLICY_VIOLATION: "a policy of the cluster refuses the topic: make it by hand",
 }
 _HINTS = {
+    KafkaError._UNKNOWN_PARTITION: "a topic that was deleted is made again at the next try; one "  # noqa: SLF001
+    "with fewer partitions than tiers needs kafka-topics.sh --alter --partitions 3",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "it was deleted, and is made again at the next try",
     KafkaError._UNKNOWN_TOPIC: "it was deleted, and is made again at the next try",  # noqa: SLF001
     KafkaError.KAFKA_STORAGE_ERROR: "the broker's disk is full or broken: look at its log",

@@ -80,7 +80,6 @@ def test_f44_a_missing_right_is_for_a_person_and_named(code):
         (KafkaError.SASL_AUTHENTICATION_FAILED, "password"),
         (KafkaError._AUTHENTICATION, "password"),
         (KafkaError.INVALID_TIMESTAMP, "message.timestamp.type=LogAppendTime"),
-        (KafkaError._UNKNOWN_PARTITION, "--partitions 3"),
         (KafkaError.INVALID_RECORD, "cleanup.policy=delete"),
     ],
 )
@@ -97,6 +96,7 @@ def test_f44_what_only_a_person_can_end_waits_for_one(code, says):
         KafkaError._MSG_TIMED_OUT,
         KafkaError._TRANSPORT,
         KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError._UNKNOWN_PARTITION,
         KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
         KafkaError.UNKNOWN,
     ],
