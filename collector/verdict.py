@@ -61,6 +61,8 @@ def take(known: Known, frame: Frame, reason: GapReason = GapReason.UNKNOWN) -> T
     if frame.lineage.volatile:
         reason = GapReason.RING
     mark = mark_of(known, frame.lineage.line)
+    if frame.lineage.missing and (mark is None or mark.epoch != frame.lineage.epoch):
+        reason = _writers_reason(frame.lineage.missing, reason)
     if mark is None:
         return _begin_line(known, frame, reason)
     rival = _rival(known, mark, frame)
@@ -78,6 +80,11 @@ def conflict(stream: Stream, frame: Frame, rival: int) -> Rejected:
         "give one of them another node: and an empty spool.path, and start it again",
         reason="conflict",
     )
+
+
+def _writers_reason(missing: int, reason: GapReason) -> GapReason:
+    """The writer's own word about what is missing before its epoch, if this version knows it."""
+    return GapReason(missing) if missing in set(GapReason) else reason
 
 
 def _begin_line(known: Known, frame: Frame, reason: GapReason) -> Taken:

@@ -240,6 +240,21 @@ def test_a_gap_has_its_seqs_its_times_and_its_reason():
     assert gap.reason.label == "spool_full"
 
 
+@pytest.mark.parametrize(
+    "missing, reason", [(8, GapReason.NO_CLOCK), (0, GapReason.UNKNOWN), (99, GapReason.UNKNOWN)]
+)
+def test_f17_the_writer_knows_why_rounds_before_its_epoch_are_missing(missing, reason):
+    known = _meet((), line_frame(1, 3))
+    after = line_frame(7, epoch=2)
+    after = after._replace(lineage=after.lineage._replace(missing=missing))
+    taken = take(known, after)
+    assert [(gap.first_seq, gap.last_seq, gap.reason) for gap in taken.opened] == [(4, 6, reason)]
+    later = line_frame(10, epoch=2)
+    later = later._replace(lineage=later.lineage._replace(missing=missing))
+    (gap,) = take(taken.known, later).opened
+    assert gap.reason == GapReason.UNKNOWN, "of what is missing within the epoch it says nothing"
+
+
 def test_a_round_inside_a_gap_closes_it_and_splits_the_times():
     known = _meet((), line_frame(1), line_frame(9))
     late = take(known, line_frame(4, 2))
