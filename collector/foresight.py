@@ -131,7 +131,8 @@ class Foresight:
         """Go on behind what these marks say was sent."""
         sight = self._sight(stream)
         for mark in known:
-            newest_ms = mark.sent_ms or mark.latest_ms
+            is_begun = mark.first_seq != mark.seq + 1  # else its time is that of a round to come
+            newest_ms = (mark.sent_ms or mark.latest_ms) if is_begun else None
             sight.sent = sight.sent.with_round(mark.line, mark.seq, newest_ms or None)
 
     def noted(self, stream: int, known: Known) -> Known:

@@ -15,7 +15,7 @@ from collector.errors import Rejected, Retry
 from collector.foresight import Dated, Foresight
 from collector.frame import ClockStep, Frame, Instant, Lineage, frame
 from collector.horizon import AHEAD_MS, Horizon
-from collector.mark import Mark, Withheld
+from collector.mark import Mark, Withheld, mark_before
 from collector.pump import Batch, PartlyRejected
 from collector.recorder import Epochs
 from tests.unit.examples import BOOT, STREAM, small_dictionary
@@ -231,6 +231,14 @@ def test_f16_after_a_restart_it_is_still_known_what_was_sent(world):
     world.take(1)
     world.deliver()
     assert world.aside == [(4, "order")]
+
+
+def test_f01_a_reader_that_died_before_its_first_round_was_sent_sends_it(world):
+    """Its mark was written down with the time of that round."""
+    world.take(1)
+    world.foresight.begin(KEY, (mark_before(world.log[0]),))
+    world.deliver()
+    assert (world.got, world.aside) == (world.true_times([1]), [])
 
 
 def test_the_marks_say_what_was_sent_where_the_stamps_do_not(world):
