@@ -12,7 +12,6 @@ from collector.config import Config
 from collector.dictionary import Stream
 from collector.errors import CollectorError
 from collector.mark import Marks
-from collector.pump import Batch, most_rounds
 from collector.spool.export import Rounds, Span, once, within
 from collector.spool.reading import SpoolFiles
 
@@ -73,21 +72,18 @@ class AtHand:
                     oldest_ms = min(oldest_ms or at.wall_ms or 0, at.wall_ms or 0)
         return Lacking(between, behind, oldest_ms)
 
-    def batches(self, told: Told, window: Window, sink: str) -> Iterator[Batch]:
+    def lost(self, told: Told, window: Window, sink: str) -> Iterator[Rounds]:
         """What the centre lacks and has been given once: all but what is on its way to it.
 
-        From the topic first, which reaches further back. Raises SpoolError, Retry.
+        In no order, from the topic too, which may reach further back. Raises SpoolError, Retry.
         """
         last_ms = max((ms for ms, _ in told.rounds), default=None)
         delivered = self._delivered(told.stream, sink)
-        found = [
-            rounds
-            for rounds in self._lacked(self._sources(told.stream, window), told, window)
-            if (last_ms is not None and (rounds.frame.at[-1].wall_ms or 0) < last_ms)
-            or rounds.frame.last_seq <= delivered.get(rounds.frame.lineage.line, 0)
-        ]
-        found.sort(key=lambda rounds: rounds.frame.at[0].wall_ms or 0)
-        return _batches(found)
+        for rounds in self._lacked(self._sources(told.stream, window), told, window):
+            frame = rounds.frame
+            is_between = last_ms is not None and (frame.at[-1].wall_ms or 0) < last_ms
+            if is_between or frame.last_seq <= delivered.get(frame.lineage.line, 0):
+                yield rounds
 
     def _sources(self, stream: Stream, window: Window) -> Iterator[Rounds]:
         if self._config and self._config.topic:
@@ -136,17 +132,3 @@ class AtHand:
             for mark in marks.of.get(stream.key, ()):
                 newest[mark.line] = max(mark.seq, newest.get(mark.line, 0))
         return newest
-
-
-def _batches(found: list[Rounds]) -> Iterator[Batch]:
-    waiting: list[Rounds] = []
-    for one in found:
-        if waiting and (
-            one.dictionary.id != waiting[0].dictionary.id
-            or sum(len(it.frame.at) for it in (*waiting, one)) > most_rounds(one.dictionary)
-        ):
-            yield Batch(waiting[0].dictionary, tuple(it.frame for it in waiting), None)
-            waiting = []
-        waiting.append(one)
-    if waiting:
-        yield Batch(waiting[0].dictionary, tuple(it.frame for it in waiting), None)

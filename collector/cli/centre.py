@@ -17,11 +17,14 @@ _BACK_MS = 31 * PIECE_MS
 
 _AHEAD_MS = PIECE_MS
 
+CONTEXT_MS = 3_600_000
+"""Of before the window: what its first rounds follow, and what counters had counted by then."""
+
 _SEQ = "edgevitals_round_seq"
 _NAMES = (
     "edgevitals_(round_seq|epoch_info|round_missed_total|gap_rounds_total|gap_first_seq|"
     "gap_last_seq|process_start_time_seconds|pump_backlog_rounds|pulse_backlog_rounds|"
-    "spool_degraded)"
+    "spool_degraded|pump_rejected_rounds_total)"
 )
 
 
@@ -41,8 +44,10 @@ def told_of(api: PrometheusApi, stream: Stream, window: Window, progress: Progre
     everything = f'{{__name__=~"{_NAMES}",{who}}}'
     firsts: dict[tuple[str, str], dict[int, int]] = {}
     lasts: dict[tuple[str, str], dict[int, int]] = {}
-    at = window.from_ms
+    begin = at = window.from_ms - CONTEXT_MS
+    pieces = -(-(window.to_ms - begin) // PIECE_MS)
     while at < window.to_ms:
+        progress.at((at - begin) // PIECE_MS, f"of {pieces} days of {'/'.join(stream)}")
         end = min(at + PIECE_MS, window.to_ms)
         for track in api.samples(everything, at, end):
             name = track.labels.get("__name__", "")
@@ -52,7 +57,6 @@ def told_of(api: PrometheusApi, stream: Stream, window: Window, progress: Progre
                 into.setdefault(key, {}).update((ms, int(seq)) for ms, seq in track.points)
             else:
                 _take(told, name, track)
-        progress.at(end - window.from_ms, "ms")
         at = end
     for key, first in firsts.items():
         last = lasts.get(key, {})
@@ -61,7 +65,7 @@ def told_of(api: PrometheusApi, stream: Stream, window: Window, progress: Progre
         }
     for points in (told.rounds, told.epochs, told.starts):
         points.sort()
-    before = api.newest_before(mine, window.from_ms, _BACK_MS)
+    before = api.newest_before(mine, begin, _BACK_MS)
     told.before = int(max(before)) if before else None
     told.behind = _behind(api, mine, window)
     return told
@@ -82,6 +86,9 @@ def _take(told: Told, name: str, track: Track) -> None:
         told.gaps.setdefault(pump, []).extend(track.points)
     elif name == "edgevitals_process_start_time_seconds":
         told.starts += track.points
+    elif name == "edgevitals_pump_rejected_rounds_total":
+        if labels.get("pump", "").startswith("forward-"):
+            told.refused.setdefault(labels.get("reason", ""), []).extend(track.points)
     elif name == "edgevitals_spool_degraded":
         told.degraded |= {ms for ms, value in track.points if value}
     elif labels.get("pump", "").startswith("forward-") and track.points:

@@ -50,8 +50,10 @@ class GapSaid(NamedTuple):
 class Told:
     """What Prometheus has of one stream in a window, times in Unix ms.
 
+    Some of before the window too, so that its first rounds have something to follow.
+
     `rounds` are its numbers, `epochs` what says which epoch each of them is of. `before` is the
-    newest number from before the window, `behind` the first round from behind it. The counters are
+    newest number from before all that, `behind` the first round from behind it. The counters are
     by reason; `starts` say at each time when the process had started.
     """
 
@@ -62,6 +64,7 @@ class Told:
     behind: tuple[int, int] | None = None
     missed: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     gaps: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    refused: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     said: set[GapSaid] = field(default_factory=set)
     degraded: set[int] = field(default_factory=set)  # times of rounds that the disk had refused
     starts: list[tuple[int, float]] = field(default_factory=list)
@@ -104,6 +107,8 @@ class Verdict:
     holes: list[Hole] = field(default_factory=list)
     missed: dict[str, int] = field(default_factory=dict)
     gaps: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    """Rounds of which the receiver refused a series or all: set aside at the site."""
     problems: list[str] = field(default_factory=list)
     on_the_way: int | None = None
     """Rounds behind the last one that the site still has to deliver; None: nobody says."""
@@ -136,20 +141,25 @@ def judge(told: Told, window: Window) -> Verdict:
     found = Verdict(told.stream)
     found.missed = _increases(told.missed, told.starts, window)
     found.gaps = _increases(told.gaps, told.starts, window)
+    found.refused = _increases(told.refused, told.starts, window)
     rounds = sorted(set(told.rounds))
-    if not rounds:
+    inside = [one for one in rounds if one[0] >= window.from_ms]
+    if not inside:
         found.problems.append("no round of this time is there")
         return found
-    found.rounds = len(rounds)
-    found.first, found.last = rounds[0], rounds[-1]
-    found.epochs = len({epoch for _, epoch in told.epochs})
-    _look_for_two_collectors(told, rounds, found)
-    lines = _lines(rounds, told.epochs, found)
-    found.lines = len(lines)
+    found.rounds = len(inside)
+    found.first, found.last = inside[0], inside[-1]
+    found.epochs = len({epoch for ms, epoch in told.epochs if ms >= window.from_ms})
+    _look_for_two_collectors(told, inside, found)
+    lines = _lines(rounds, told, found)
+    found.lines = sum(line.last_ms >= window.from_ms for line in lines)
     for line in lines:
-        found.holes += _holes(line, told)
-    _look_at_beginnings(lines, told, found)
-    _look_at_the_beginning(lines[0], told, window, found)
+        found.holes += (
+            hole for hole in _holes(line, told) if (hole.before_ms or 0) >= window.from_ms
+        )
+    _look_at_beginnings(lines, told, window, found)
+    if rounds[0] == inside[0]:
+        _look_at_the_beginning(lines[0], told, window, found)
     _look_at_the_end(lines, told, window, found)
     found.holes.sort(key=lambda hole: (hole.before_ms or 0, hole.first_seq))
     return found
@@ -174,6 +184,8 @@ def _look_for_two_collectors(told: Told, rounds: Sequence[tuple[int, int]], foun
     times = [ms for ms, _ in rounds]
     names: dict[int, set[str]] = {}
     for ms, epoch in told.epochs:
+        if ms < times[0]:
+            continue
         names.setdefault(ms, set()).add(epoch.name)
     twice = sum(earlier == later for earlier, later in pairwise(times))
     twice += sum(len(epochs) > 1 for epochs in names.values())
@@ -184,12 +196,10 @@ def _look_for_two_collectors(told: Told, rounds: Sequence[tuple[int, int]], foun
         )
 
 
-def _lines(
-    rounds: Sequence[tuple[int, int]], epochs: Sequence[tuple[int, Epoch]], found: Verdict
-) -> list[_Line]:
+def _lines(rounds: Sequence[tuple[int, int]], told: Told, found: Verdict) -> list[_Line]:
     """The rounds by line, in the order in which the lines begin."""
-    by_time = dict(epochs)
-    previous = {epoch.name: epoch.previous for _, epoch in epochs}
+    by_time = dict(told.epochs)
+    previous = {epoch.name: epoch.previous for _, epoch in told.epochs}
     lines: dict[str, _Line] = {}
     joined: dict[str, str] = {}
     current: str | None = None
@@ -210,7 +220,11 @@ def _lines(
         line = lines.get(root)
         if line is None and previous.get(root) != "" and lines:
             # It goes on behind an epoch of which no round is there, so the link is missing too.
-            before = [one for one in lines.values() if max(one.at) < seq]
+            before = [
+                one
+                for one in lines.values()
+                if max(one.at) < seq and one.first_ms not in told.degraded
+            ]
             if before:
                 line = max(before, key=lambda one: one.last_ms)
                 joined[root] = line.root
@@ -248,7 +262,7 @@ def _hole(first: int, last: int, after_ms: int | None, before_ms: int | None, to
     return Hole(first, last, after_ms, before_ms, tuple(sorted(reasons)))
 
 
-def _look_at_beginnings(lines: Sequence[_Line], told: Told, found: Verdict) -> None:
+def _look_at_beginnings(lines: Sequence[_Line], told: Told, window: Window, found: Verdict) -> None:
     """A line that begins in the window hides how many rounds the one before it lacks.
 
     Not when that one was closed in order, and not when its rounds were held in memory: it says so,
@@ -256,6 +270,8 @@ def _look_at_beginnings(lines: Sequence[_Line], told: Told, found: Verdict) -> N
     """
     for place, line in enumerate(lines):
         if not line.begins or place == 0 or line.first_ms in told.degraded:
+            continue
+        if line.first_ms < window.from_ms:
             continue
         before = lines[:place]
         if any(one.last_ms > line.first_ms for one in before):
@@ -315,6 +331,7 @@ def _increases(
     since: dict[float, int] = {}  # the first sample of each process
     for ms, start in sorted(starts):
         since.setdefault(start, ms)
+    begin_ms = window.from_ms
     found = {}
     for name, points in counters.items():
         risen = before = 0.0
@@ -322,14 +339,15 @@ def _increases(
         for place, (ms, value) in enumerate(sorted(points)):
             own = started.get(ms)
             if place == 0:
-                # A counter is there from its first count on. Only of one that was there when the
-                # window began nobody knows how much of it is older.
-                if own is not None and (own * 1000 >= window.from_ms or since[own] < ms):
-                    risen += value
+                # A counter is there from its first count on. Only of one that was there when all
+                # this began nobody knows how much of it is older.
+                is_new = own is not None and (own * 1000 >= begin_ms or since[own] < ms)
+                rise = value if is_new else 0.0
             elif value < before or own not in {None, process}:
-                risen += value
+                rise = value
             else:
-                risen += value - before
+                rise = value - before
+            risen += rise if ms >= begin_ms else 0.0
             before, process = value, own
         if risen > 0:
             found[name] = round(risen)

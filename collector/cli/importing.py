@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from collector.cli.spool_ls import gap_tree, gap_words, stretch_tree
 from collector.cli.words import as_json, harmless, seqs, utc
 from collector.config import Config, SinkConfig
 from collector.errors import CollectorError, FormatError
-from collector.mark import Gap, Withheld
+from collector.mark import Gap, Marks, Withheld
 from collector.pump import Batch
 from collector.spool.carried import Carried, Name, names_of
 from collector.spool.journal import Journal
@@ -215,20 +215,25 @@ def _beside(path: Path) -> Path:
 
 def _missing(config: Config, sink: str) -> set[Name]:
     """The rounds that a sink's mark in this spool has as missing."""
-    found: set[Name] = set()
-    try:
+    known: list[Marks] = []
+    with suppress(CollectorError):
         files = SpoolFiles(config.spool.path)
-    except CollectorError:
-        return found
-    for tier in files.tiers:
-        position = files.positions(tier).get(f"sink-{sink}")
-        of = position.marks.of.items() if position else ()
-        for stream, mark in ((stream, mark) for stream, marks in of for mark in marks):
-            for gap in mark.gaps:
-                if gap.first_seq:
-                    rounds = range(gap.first_seq, gap.last_seq + 1)
-                    found |= {(stream, mark.line, seq) for seq in rounds}
-    return found
+        positions = [files.positions(tier).get(f"sink-{sink}") for tier in files.tiers]
+        known += [position.marks for position in positions if position]
+    if config.topic:
+        from collector.cli.topic_source import committed  # noqa: PLC0415
+
+        with suppress(CollectorError):
+            known += committed(config, sink)
+    return {
+        (stream, mark.line, seq)
+        for marks in known
+        for stream, lines in marks.of.items()
+        for mark in lines
+        for gap in mark.gaps
+        if gap.first_seq
+        for seq in range(gap.first_seq, gap.last_seq + 1)
+    }
 
 
 def _outcome_words(one: Outcome) -> Iterator[str]:

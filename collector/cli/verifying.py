@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -22,9 +23,11 @@ from collector.cli.words import as_json, harmless, seqs, span, utc
 from collector.config import Config, SinkConfig, TlsConfig
 from collector.credentials import Secret
 from collector.dictionary import Stream
-from collector.errors import CollectorError
+from collector.errors import CollectorError, DiskError
 from collector.sinks.access import Access
 from collector.sinks.access import Login as BasicLogin
+from collector.spool.carried import Carried
+from collector.spool.export import ExportFile
 
 _DAY_MS = 86_400_000
 
@@ -130,7 +133,7 @@ class Verification:
                 f"{utc(window.to_ms)}",
                 "ask for another time with --from, or look at `edgevitals status` at the site",
             )
-        progress = Progress("asking", window.to_ms - window.from_ms)
+        progress = Progress("asking for day")
         told = [centre.told_of(self._api, one, window, progress) for one in sorted(found)]
         progress.end()
         return told
@@ -179,12 +182,25 @@ class Verification:
         from collector.line import destinations_of  # noqa: PLC0415
 
         assert self._at_hand
-        batches = list(self._at_hand.batches(told, window, sink.name))
-        rounds = sum(batch.rounds for batch in batches)
-        with closing(destinations_of(sink)[0]) as destination:
-            name = "/".join(told.stream)
-            errand = Errand(batches, destination, Progress(f"{name}: sending", rounds))
-            errand.run(f"repair-{sink.name}")
+        # By way of a file: it may be all that the spool has, which no memory need hold.
+        with tempfile.TemporaryDirectory(prefix="edgevitals-") as folder:
+            path = Path(folder, "lacking.evs")
+            try:
+                with ExportFile(path) as file:
+                    for one in self._at_hand.lost(told, window, sink.name):
+                        file.add(one)
+                    file.finish()
+                carried = Carried([path])
+                rounds = carried.tally.rounds
+                with closing(destinations_of(sink)[0]) as destination:
+                    progress = Progress(f"{_name(told.stream)}: sending", rounds)
+                    errand = Errand(carried.batches(set()), destination, progress)
+                    errand.run(f"repair-{sink.name}")
+            except OSError as full:
+                raise DiskError(
+                    f"{folder} can't be used: {full.strerror}",
+                    "free space there, or name another place in TMPDIR",
+                ) from full
         error = str(errand.gave_up) if errand.gave_up else ""
         for _, why in errand.refused[:1]:
             error = f"{len(errand.refused)} parts were refused: {why}"
@@ -226,6 +242,9 @@ def _words(verdict: Verdict, window: Window) -> Iterator[str]:
     for reason, rounds in sorted(verdict.gaps.items()):
         here = "" if verdict.holes else ", and here by now"
         yield f"  gap      {_count(rounds, 'round')} told as missing: {harmless(reason)}{here}"
+    for reason, rounds in sorted(verdict.refused.items()):
+        says = f"{harmless(reason)}: see `edgevitals spool rejected` at the site"
+        yield f"  refused  {_count(rounds, 'round')} in part or whole: {says}"
     if verdict.closed:
         yield f"  closed   the collector was stopped in order at {utc(to_ms)}"
     elif verdict.on_the_way:
@@ -256,6 +275,7 @@ def _tree(
                 "missing": [_hole_tree(hole) for hole in one.holes],
                 "missed": one.missed,
                 "gaps": one.gaps,
+                "refused": one.refused,
                 "problems": one.problems,
                 "on_the_way": one.on_the_way,
             }

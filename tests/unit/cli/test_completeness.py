@@ -244,3 +244,27 @@ def test_what_was_never_taken_is_not_complete():
     verdict = judge(it, window(10))
     assert verdict.missed == {"suspended": 4}
     assert not verdict.is_complete
+
+
+def test_what_is_before_the_window_tells_what_its_first_rounds_follow():
+    parts = [("a", "x", 0, [11, 12]), ("ring", "", 2, [1, 2]), ("a", "x", 4, range(13, 18))]
+    late = window(9, begin=at(4))
+    verdict = judge(told(*parts, before=10), late)
+    assert verdict.is_complete, verdict
+    assert (verdict.rounds, verdict.first, verdict.lines) == (5, (at(4), 13), 1)
+    lost = without(told(*parts, degraded={at(2), at(3)}), 0, 1)
+    assert judge(lost, late).problems == [
+        f"at {utc(at(4))} rounds follow an epoch that is not there"
+    ]
+    assert holes(judge(without(told(*parts), 4, 5), late)) == [(13, 14)]
+
+
+def test_a_hole_and_a_new_line_from_before_the_window_are_not_its_own():
+    it = told(("a", "", 0, [1, 2, 5]), ("b", "", 3, range(1, 6)))
+    assert judge(it, window(8, begin=at(4))).is_complete
+    assert not judge(it, window(8, begin=at(3))).is_complete
+
+
+def test_what_was_counted_before_the_window_is_not_its_own():
+    assert counted([(0, 5), (4, 5), (6, 8)], SAME, begin=at(2)) == 3
+    assert counted([(0, 5), (1, 6)], SAME, begin=at(2)) == 0

@@ -101,7 +101,7 @@ def test_json_has_numbers_and_times():
     ]
     queries = [query.get("match[]") or query["query"] for _, query in asked(peer)]
     assert queries[0] == 'edgevitals_round_seq{site="store-1"}'
-    assert queries[1].endswith(',site="store-1",node="edge-1"}[600000ms]')
+    assert queries[1].endswith(',site="store-1",node="edge-1"}[4200000ms]')
     assert [path for path, _ in asked(peer)] == ["/api/v1/series"] + ["/api/v1/query"] * 3
 
 
