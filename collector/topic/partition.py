@@ -35,6 +35,7 @@ from collector.verdict import conflict, take
 
 MAX_ORPHANS = 1000
 MAX_REFUSED = 1000
+FRAME_BYTES = 500  # of a frame in memory, beside its columns
 MAX_FUTURE_BYTES = 1 << 20
 """Of a stream's frames that are held back since they lie in the future."""
 
@@ -140,7 +141,7 @@ class PartitionState:
         self._clock = clock
         self._belongs = belongs
         self._refused: set[int] = set()  # dictionaries of streams that don't belong here
-        self.bytes = 0  # of the frames in hand
+        self.bytes = 0  # of the frames in hand; 0 when there are none
         self._lanes: dict[int, _Lane] = {
             stream: _Lane(known, clock()) for stream, known in marks.of.items()
         }
@@ -325,7 +326,7 @@ class PartitionState:
         if self._foresight:
             self._foresight.observe(dictionary.stream.key, frame)
         lane.rounds += len(frame.at)
-        self.bytes += len(frame.columns)
+        self.bytes += len(frame.columns) + FRAME_BYTES
 
     def _is_old(self, frame: Frame, record: Record) -> bool:
         """Whether a frame that is read for the second time brings nothing."""
@@ -376,7 +377,7 @@ class PartitionState:
                 break
             last, frame, _ = lane.frames.popleft()
             lane.rounds -= len(frame.at)
-            self.bytes -= len(frame.columns)
+            self.bytes -= len(frame.columns) + FRAME_BYTES
             taken = take(known, frame, self._reason(lane, known, frame))
             known = taken.known
             lane.reached = frame.lineage.line, frame.last_seq

@@ -162,7 +162,7 @@ class TopicReader:
 
     def next(self, out: AbstractSet[int] = frozenset()) -> Batch | None:
         """Return a batch of a stream that has none out. Partitions take turns."""
-        places = sorted(self._partitions)
+        places = sorted(place for place, state in self._partitions.items() if state.bytes)
         first = bisect(places, self._turn)
         for place in (*places[first:], *places[:first]):
             state = self._partitions[place]

@@ -8,7 +8,7 @@ from collector.errors import WrongSite
 from collector.frame import encode_dictionary, encode_frame
 from collector.mark import Marks
 from collector.topic.names import TopicNames
-from collector.topic.partition import PartitionState
+from collector.topic.partition import FRAME_BYTES, PartitionState
 from collector.topic.record import Labelled
 from tests.unit.examples import line_frame
 from tests.unit.topic.partition_log import A, B, C, PartitionLog, seqs, words
@@ -90,6 +90,7 @@ def test_it_knows_how_much_it_has_in_hand():
     for seq in range(1, 4):
         log.frame(words(A), seq)
         state.add(log.records[-1])
-    assert state.bytes == sum(len(line_frame(seq, id_=words(A).id).columns) for seq in (1, 2, 3))
+    frames = [line_frame(seq, id_=words(A).id) for seq in (1, 2, 3)]
+    assert state.bytes == sum(FRAME_BYTES + len(one.columns) for one in frames)
     assert seqs(state.batch(EAGER)) == [1, 2, 3]
     assert state.bytes == 0
