@@ -10,11 +10,13 @@ One offender among n samples costs about 2 log2(n) requests. To keep it so for s
 - a series that offends in one round leaves the pieces of later rounds and goes behind them alone;
 - where many series in turn offend, the last one of a round's piece is asked before it is halved: is
   it refused too, the whole piece is;
+- the series that offended go alone in the next batch from the start (`Suspects`);
 - behind MOST_REFUSALS nothing is halved any more: what is refused then is refused whole.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from collector.errors import Rejected
@@ -26,12 +28,19 @@ MOST_REFUSALS = 300
 MANY = 8
 """Samples refused one after the other, and none taken: whole rounds may be bad."""
 
-Key = tuple[tuple[int, int, int], ...]
+HOPELESS_AFTER = 2
+"""Batches in turn in which a series is refused in all rounds: then its rounds are not halved."""
+
+MOST_SUSPECTS = 64
+
+_ALONE = (Mark.ALONE, Mark.HOPELESS)
+
+Key = tuple[object, ...]
 
 
 @dataclass(slots=True)
 class Attempt:
-    """How far a batch has come. `batch` says which it is: (epoch, first seq, rounds) of its frames.
+    """How far a batch has come. `batch` says which it is, by its dictionary and its frames.
 
     `is_ambiguous`: a request ended without a clear answer, so a part may be stored already.
     `failures` counts 5xx in a row; `is_poison`: they are refusals, since others are taken.
@@ -54,8 +63,7 @@ class Attempt:
         """Take the next piece from the stack, as large as one request may be. None: all is done."""
         while self.stack:
             piece = self.stack.pop()
-            alone = piece.mark is Mark.ALONE
-            if piece.width == 1 and not alone and piece.series in self.offenders:
+            if piece.width == 1 and piece.mark not in _ALONE and piece.series in self.offenders:
                 continue  # it goes behind the others
             piece = self._fitted(cells, piece, most_cells)
             if piece.mark is not Mark.BLAMED or piece.cells == 1:
@@ -90,6 +98,8 @@ class Attempt:
             whole = self.stack.pop()
             self.condemn(whole._replace(series_end=piece.series_end), why)
             self._forgive(whole.round)
+        elif piece.mark is Mark.HOPELESS:
+            self.condemn(piece, why)
         elif piece.cells == 1:
             self.streak += 1
             self.condemn(piece, why)
@@ -119,7 +129,7 @@ class Attempt:
         end = next(end for end in cells.runs if end > piece.round)
         rounds = 1 if self.is_ambiguous else max(1, most // max(1, piece.width))
         end = min(piece.round_end, end, piece.round + rounds)
-        rest = Mark.ALONE if piece.mark is Mark.ALONE else Mark.PLAIN
+        rest = piece.mark if piece.mark in _ALONE else Mark.PLAIN
         if end < piece.round_end:
             self.stack.append(piece._replace(round=end, mark=rest))
             piece = piece._replace(round_end=end, mark=rest)
@@ -144,7 +154,7 @@ class Attempt:
 
     def _part_from(self, cells: Cells, piece: Piece) -> None:
         """The series goes alone from here on, behind all others."""
-        if piece.mark is Mark.ALONE or piece.series in self.offenders:
+        if piece.mark in _ALONE or piece.series in self.offenders:
             return
         self.offenders[piece.series] = piece.round
         if piece.round_end < len(cells.at_ms):
@@ -156,9 +166,54 @@ class Attempt:
     def _forgive(self, round_: int) -> None:
         """A whole round is bad: that its series offended in it says nothing about them."""
         forgiven = {i for i, since in self.offenders.items() if since == round_}
-        self.stack = [p for p in self.stack if p.mark is not Mark.ALONE or p.series not in forgiven]
+        self.stack = [p for p in self.stack if p.mark not in _ALONE or p.series not in forgiven]
         for i in forgiven:
             del self.offenders[i]
+
+
+def begun(batch: Key, cells: Cells, suspects: Suspects, *, is_ambiguous: bool) -> Attempt:
+    """An attempt at a new batch. Series that offended in the ones before go alone, behind it."""
+    rounds, size = len(cells.at_ms), cells.size
+    alone = suspects.of(cells)
+    stack = [
+        Piece(0, rounds, i, i + 1, Mark.HOPELESS if strikes >= HOPELESS_AFTER else Mark.ALONE)
+        for i, strikes in alone.items()
+    ]
+    whole = Piece(0, rounds, 0, size)
+    return Attempt(
+        batch,
+        [*stack, whole] if whole.cells else [],
+        is_ambiguous=is_ambiguous,
+        offenders=dict.fromkeys(alone, -1),
+    )
+
+
+class Suspects:
+    """The series that offended in the last batch of each stream, and in how many in turn wholly."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, tuple[int, dict[int, int]]] = {}  # by stream: dictionary, strikes
+
+    def of(self, cells: Cells) -> dict[int, int]:
+        id_, strikes = self._of.get(cells.dictionary.stream.key, (0, {}))
+        return dict(strikes) if id_ == cells.dictionary.id and cells.size > 1 else {}
+
+    def learn(self, cells: Cells, attempt: Attempt) -> None:
+        """Take in how an attempt ended."""
+        refused: Counter[int] = Counter()
+        for piece, _ in attempt.offences:
+            if piece.width == 1:
+                refused[piece.series] += piece.rounds
+        sent = len(cells.at_ms) - len(attempt.old)
+        before = self.of(cells)
+        strikes = {
+            i: before.get(i, 0) + 1 if rounds >= sent else 0
+            for i, rounds in refused.most_common(MOST_SUSPECTS)
+        }
+        if strikes:
+            self._of[cells.dictionary.stream.key] = cells.dictionary.id, strikes
+        else:
+            self._of.pop(cells.dictionary.stream.key, None)
 
 
 def _probes(piece: Piece, whole: Piece) -> bool:

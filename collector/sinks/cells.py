@@ -23,6 +23,7 @@ class Mark(Enum):
     BLAMED = 3  # it is refused, without being asked
     PROBED = 4  # refused together with its last series, which goes before it alone
     ALONE = 5  # what is left of a series that offended
+    HOPELESS = 6  # the same, of one that offended in all of the batches before
 
 
 class Piece(NamedTuple):

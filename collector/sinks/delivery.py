@@ -19,7 +19,7 @@ from collector.errors import Rejected, Retry
 from collector.horizon import Horizon
 from collector.mark import Withheld
 from collector.pump import Batch, Part, PartlyRejected
-from collector.sinks.attempt import Attempt
+from collector.sinks.attempt import Attempt, Suspects, begun
 from collector.sinks.blocks import absent_cells
 from collector.sinks.cells import Cells, Piece, decoded, parts, withheld
 from collector.sinks.dialect import Dialect, Request
@@ -63,6 +63,7 @@ class Delivery:
         self.stats = self._receiver.stats
         self._window_s = window_s
         self._order = Order()
+        self._suspects = Suspects()
         self._attempts: dict[int, Attempt] = {}  # undelivered batches, by stream
 
     def send(self, batch: Batch) -> Sequence[Withheld]:
@@ -77,6 +78,7 @@ class Delivery:
         self._send_rest(cells, attempt)
         del self._attempts[stream.key]
         old = withheld(cells, sorted(attempt.old))
+        self._suspects.learn(cells, attempt)
         self._tell_left_out(cells, attempt)
         self._set_aside(batch, cells, attempt, aside, old)
         self._delivered(batch)
@@ -95,17 +97,14 @@ class Delivery:
         Another batch of the stream than the one before may still be made of its rounds (the log
         was opened anew): it is sent as carefully.
         """
-        key = tuple((f.lineage.epoch, f.first_seq, len(f.at)) for f in batch.frames)
-        stream = batch.dictionary.stream.key
-        before = self._attempts.get(stream)
+        words = batch.dictionary
+        frames = ((f.lineage.epoch, f.first_seq, len(f.at)) for f in batch.frames)
+        key = (words.id, *frames)
+        before = self._attempts.get(words.stream.key)
         if before is None or before.batch != key:
-            whole = Piece(0, len(cells.at_ms), 0, cells.size)
-            before = Attempt(
-                key,
-                [whole] if whole.cells else [],
-                is_ambiguous=before is not None and before.is_ambiguous,
-            )
-            self._attempts[stream] = before
+            is_ambiguous = before is not None and before.is_ambiguous
+            before = begun(key, cells, self._suspects, is_ambiguous=is_ambiguous)
+            self._attempts[words.stream.key] = before
         return before
 
     def _send_rest(self, cells: Cells, attempt: Attempt) -> None:

@@ -298,3 +298,24 @@ def test_a_round_far_in_the_future_is_set_aside_and_one_that_is_near_is_waited_f
     parts = delivered(sink(centre), batch(of, rounds(of, 1, [[1], [2]], at_ms=[NOW_MS, far])))
     assert [part.why.reason for part in parts] == ["future"]
     assert centre.stored["a"] == [(NOW_MS, 1.0)] * 2
+
+
+def test_a_series_that_is_always_refused_costs_a_request_a_batch_and_comes_back_when_it_is_not():
+    of = words(*(f"s{i:04}" for i in range(1000)))
+    centre = Centre({("s0500", ms) for ms in times(1, 12)} | {("s0700", times(1, 1)[0])})
+    one = sink(centre)
+    spent = []
+    for first in range(1, 21, 4):
+        before = centre.requests
+        what = batch(of, rounds(of, first, [range(1000)] * 4))
+        parts = delivered(one, what)
+        wanted = {cell for cell in centre.bad if cell[1] in times(first, first + 3)}
+        assert set(cells_of(parts)) == wanted
+        spent.append(centre.requests - before)
+    assert spent[0] > 20
+    assert spent[2] == 2, "the batch without it, and it alone"
+    assert spent[3:] == [2, 1], "forgiven once it is taken"
+    points = {name: [ms for ms, _ in found] for name, found in centre.stored.items()}
+    assert points["s0500"] == times(13, 20)
+    assert points["s0700"] == times(2, 20)
+    assert points["s0001"] == times(1, 20)
