@@ -56,24 +56,26 @@ class Chain:
         folder: Path,
         stream: Stream,
         segment_bytes: int = SEGMENT_BYTES,
-        make_way: Callable[[], bool] | None = None,
+        make_way: Callable[[bool], bool] | None = None,
         make_anew: Callable[[], None] | None = None,
     ) -> None:
         """Open a chain, or begin one. Raises SpoolError.
 
-        `make_way` drops an old segment when the disk is full, and says whether there was one.
+        `make_way` drops an old segment when the disk is full, and says whether there was one; True
+        asks for one that all readers are done with.
         `make_anew` makes the folders again when somebody removed them. Raises OSError, SpoolError.
         """
         self.stream = stream
         self.ring = Ring()
         self._folder = folder
         self._segment_bytes = segment_bytes
-        self._make_way = make_way or self.drop_oldest
+        self._make_way = make_way or (lambda delivered: self.drop_oldest(delivered=delivered))
         self._make_anew = make_anew or self.make_folder
         self._owed = 0  # bytes to be written before a full disk may take another segment from us
         self._is_there = False  # whether what was refused last may be on the disk all the same
         self._in_doubt: Held | None = None
         self._vanished = 0
+        self._readers: dict[int, int] = {}  # the segment that each is at
         self._writer: SegmentWriter | None = None
         self._sizes: dict[int, int] = {}  # closed segments, oldest first
         self._number = 0
@@ -138,12 +140,26 @@ class Chain:
             self._grown.notify_all()
         return self.ring.rounds > 0
 
-    def drop_oldest(self) -> bool:
-        """Remove the oldest closed segment; say whether there was one. Raises OSError."""
+    def is_at(self, reader: object, segment: int) -> None:
+        """A reader has delivered what lies before this segment."""
+        with self._grown:
+            self._readers[id(reader)] = segment
+
+    def left(self, reader: object) -> None:
+        with self._grown:
+            self._readers.pop(id(reader), None)
+
+    def drop_oldest(self, *, delivered: bool = False) -> bool:
+        """Remove the oldest closed segment; say whether there was one. Raises OSError.
+
+        `delivered`: only if no reader needs it any more.
+        """
         with self._grown:
             if not self._sizes:
                 return False
             number = next(iter(self._sizes))
+            if delivered and any(at <= number for at in self._readers.values()):
+                return False
             path_of(self._folder, number).unlink(missing_ok=True)
             del self._sizes[number]
         return True
@@ -300,8 +316,9 @@ class Chain:
         """On a full disk, drop an old segment; not again before as much was written.
 
         Else whoever fills the disk would take the whole spool, a segment for each of our rounds.
+        One that a reader still needs goes only where memory has no room for rounds either.
         """
-        if self._owed > 0 or not self._make_way():
+        if self._owed > 0 or not self._make_way(not self.ring.is_full):
             return False
         self._owed = self._segment_bytes
         return True

@@ -158,6 +158,7 @@ class Cursor:
         self._committed = position
         self._note: Callable[[], bytes] = lambda: position.note
         self._held = chain.ring.join(self)
+        chain.is_at(self, position.segment)
         self._foresight = foresight
         self._lookout = Lookout(chain, foresight) if foresight else None
         if foresight:
@@ -196,6 +197,7 @@ class Cursor:
             position = position._replace(marks=Marks({self._stream: known}))
         self._save(position)
         self._chain.ring.done(self, end.held)
+        self._chain.is_at(self, position.segment)
         gaps = (*end.gaps, *(gap for _, gap in withheld))
         self._notices.met(gaps, end.closed, end.repeated)
 
@@ -235,6 +237,7 @@ class Cursor:
         self._lost = place is None
         self._forget()
         self._held = self._chain.ring.join(self)
+        self._chain.is_at(self, self._segment)
         self._known = (*self._in_memory(delivered), *self._known)
         self._save(self._position())
 
@@ -261,6 +264,7 @@ class Cursor:
 
     def close(self) -> None:
         self._chain.ring.leave(self)
+        self._chain.left(self)
         self._close_reader()
 
     def _close_reader(self) -> None:

@@ -55,6 +55,11 @@ class Ring:
         return self._pushed_out
 
     @property
+    def is_full(self) -> bool:
+        """Whether the oldest may have to go for the next round."""
+        return self._bytes > self._most_bytes // 8 * 7
+
+    @property
     def rounds(self) -> int:
         return len(self._held)
 

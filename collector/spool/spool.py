@@ -251,8 +251,10 @@ class Spool:
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
         sync_folder(self.path)
 
-    def _drop_oldest(self) -> bool:
-        dropped = any(self._chains[tier].drop_oldest() for tier in reversed(TIERS))
+    def _drop_oldest(self, delivered: bool = False) -> bool:
+        """Of the lowest tier that has one."""
+        chains = [self._chains[tier] for tier in reversed(TIERS)]
+        dropped = any(chain.drop_oldest(delivered=delivered) for chain in chains)
         self._dropped += dropped
         return dropped
 

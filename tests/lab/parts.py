@@ -83,6 +83,13 @@ def faketime() -> Path:
     return library
 
 
+def strace() -> Command:
+    """Return how strace begins: makes a program's n-th call of a kind fail, or kills it there."""
+    place = debian_packages("strace", "libunwind8")
+    (libraries,) = {library.parent for library in place.glob("usr/lib/*/libunwind.so.8")}
+    return ("env", f"LD_LIBRARY_PATH={libraries}", place / "usr/bin/strace")
+
+
 def debian_packages(*packages: str) -> Path:
     """Return where packages of Debian's lie unpacked: a part of their own."""
     key = f"debian-{'-'.join(packages)}-{_release()}-{_machine()}"

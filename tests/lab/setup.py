@@ -90,6 +90,7 @@ def fetch_parts_of_tests() -> None:
         parts.kafka(version)
     parts.jars("jmx-exporter-1.0.1")
     parts.faketime()
+    parts.strace()
     go.prometheus3()
     go.jaeger()
 

@@ -83,12 +83,13 @@ class _Disk:
 
     def __init__(self, monkeypatch):
         self.refuses = False
+        self.error = errno.EROFS
         self._pwrite = os.pwrite
         monkeypatch.setattr(os, "pwrite", self.pwrite)
 
     def pwrite(self, fd, data, at):
         if self.refuses:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            raise OSError(self.error, os.strerror(self.error))
         return self._pwrite(fd, data, at)
 
 
@@ -190,6 +191,27 @@ def test_damage_before_a_held_round_is_a_gap_and_no_more(site, stream):
     stream.take(2)
     assert rounds_of(cursor) == [*((1, s) for s in range(1, 5)), (9, 1), (9, 2), (1, 6), (1, 7)]
     assert [(gap.reason.label, seqs_of([gap])) for gap in told.gaps] == [("spool_damaged", [5])]
+
+
+def test_f08_a_full_disk_takes_no_round_that_a_reader_needs_while_memory_has_room(
+    site, stream, monkeypatch
+):
+    monkeypatch.setattr(stream.disk, "error", errno.ENOSPC)
+    cursor, _ = site.reader()
+    stream.take(30)
+    files = site.files
+    stream.take(2, on_disk=False)
+    assert site.files == files
+    assert rounds_of(cursor) == stream.written
+    stream.take(1, on_disk=False)
+    assert site.files == files[1:], "delivered: it may go"
+    site.chain.ring = full(cursor)
+    site.chain._owed = 0
+    site.chain.is_at(cursor, 0)
+    stream.take(1, on_disk=False)
+    assert site.files == files[1:]
+    stream.take(4, on_disk=False)
+    assert site.files == files[2:], "memory is full as well"
 
 
 def test_a_restart_goes_on_behind_the_last_round_on_disk(site, stream):
