@@ -180,7 +180,10 @@ class Rounds:
         self._telemetry.set("edgevitals_spool_degraded", 1)
         self.disk_error = str(error)
         if recorded.at.wall_ms is None:
-            self._recorder.not_kept()
+            if error.in_doubt:
+                self._recorder.not_kept()
+            else:
+                self._recorder.take_back()
             self._miss("disk", 1)
             return recorded
         if error.in_doubt:

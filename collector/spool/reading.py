@@ -19,8 +19,8 @@ from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, SpoolError, TooNew
 from collector.frame import Body, Frame, decode
 from collector.mark import Position
-from collector.spool.cursor import load_position
 from collector.spool.identity import SPOOL_FORMAT
+from collector.spool.position import load_position
 from collector.spool.segment import SegmentReader, number_of
 from collector.spool.spool import TIERS
 

@@ -29,8 +29,9 @@ from collector.mark import Mark
 from collector.pump import Appetite
 from collector.spool.attempts import AttemptsFile
 from collector.spool.chain import SEGMENT_BYTES, Chain
-from collector.spool.cursor import Cursor, Notices, load_position
+from collector.spool.cursor import Cursor, Notices
 from collector.spool.identity import SPOOL_FORMAT, Identity, identify, write_identity
+from collector.spool.position import load_position
 from collector.spool.rejected import Rejected
 from collector.spool.segment import sync_folder
 from collector.spool.unstamped import MAX_BYTES as MAX_UNSTAMPED_BYTES

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, TooNew, WrongSite
 from collector.foresight import Foresight
-from collector.frame import Frame, decode, part
+from collector.frame import Frame, decode
+from collector.gathering import Gathering, Met
 from collector.mark import (
-    Gap,
     GapReason,
     Known,
     Mark,
@@ -29,9 +29,9 @@ from collector.mark import (
     mark_of,
     withhold,
 )
-from collector.pump import MOST_ROUNDS, Appetite, Batch, Part, most_rounds
+from collector.pump import Appetite, Batch, most_rounds
 from collector.topic.record import Labelled
-from collector.verdict import conflict, take
+from collector.verdict import take
 
 MAX_ORPHANS = 1000
 MAX_REFUSED = 1000
@@ -56,14 +56,6 @@ class Record(NamedTuple):
     offset: int
     labels: Labelled
     value: bytes
-
-
-class Met(NamedTuple):
-    """What was met on the way to a batch: told once the batch is delivered."""
-
-    gaps: tuple[Gap, ...]
-    closed: int
-    repeated: int
 
 
 class TopicEnd(NamedTuple):
@@ -361,16 +353,8 @@ class PartitionState:
             return None
         first = lane.frames[0].offset
         last = first
-        frames: list[Frame] = []
-        aside: list[Part] = []
-        gaps: list[Gap] = []
-        rounds = closed = repeated = 0
-        while (
-            lane.frames
-            and lane.frames[0].dictionary.id == dictionary.id
-            and rounds < most
-            and len(aside) < MOST_ROUNDS
-        ):
+        got = Gathering(dictionary)
+        while lane.frames and lane.frames[0].dictionary.id == dictionary.id and not got.is_full:
             if lane.frames[0].offset != first and (
                 self._is_doubtful(known, lane.frames[0]) or not self._may_pass(stream, lane)
             ):
@@ -381,21 +365,10 @@ class PartitionState:
             taken = take(known, frame, self._reason(lane, known, frame))
             known = taken.known
             lane.reached = frame.lineage.line, frame.last_seq
-            if taken.rival is not None:
-                why = conflict(dictionary.stream, frame, taken.rival)
-                aside.append(Part(Batch(dictionary, (frame,), None), why))
-                continue
-            new = [part(frame, dictionary, *span) for span in taken.spans]
-            frames += new
-            rounds += sum(len(one.at) for one in new)
-            repeated += len(frame.at) - sum(len(one.at) for one in new)
-            gaps += taken.opened
-            closed += taken.closed
+            got.add(frame, taken)
         lane.known, lane.dictionary, lane.since = known, dictionary.id, self._clock()
         self._undelivered[stream] = first
-        met = Met(tuple(gaps), closed, repeated)
-        end = TopicEnd(self.partition, stream, known, last, met)
-        return Batch(dictionary, tuple(frames), end, tuple(aside))
+        return got.batch(TopicEnd(self.partition, stream, known, last, got.met))
 
     def _may_pass(self, stream: int, lane: _Lane) -> bool:
         """Whether the next frame need wait no longer for what comes behind it.

@@ -26,11 +26,12 @@ from confluent_kafka import (
 from collector.dictionary import Stream
 from collector.errors import FormatError, TooNew
 from collector.foresight import Foresight
+from collector.gathering import Met
 from collector.mark import NOTHING, Gap, Mark, Marks, Withheld, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
 from collector.topic.client import Properties, TopicPlace, consumer, failure, properties
 from collector.topic.names import TopicNames
-from collector.topic.partition import WHOLE, Met, PartitionState, Record
+from collector.topic.partition import WHOLE, PartitionState, Record
 from collector.topic.record import read_headers
 
 _CALL_TIMEOUT_S = 5.0

@@ -15,7 +15,7 @@ from collector.errors import TooNew
 from collector.frame import Frame, decode, encode_dictionary, encode_frame
 from collector.mark import from_metadata, to_metadata
 from collector.pump import Appetite
-from collector.spool.cursor import load_position, save_position
+from collector.spool.position import load_position, save_position
 from collector.spool.segment import SegmentReader, pack
 from collector.spool.spool import Limits, Spool
 from tests.unit import golden

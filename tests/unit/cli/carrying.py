@@ -12,8 +12,8 @@ from collector.cli.program import edgevitals
 from collector.dictionary import Stream
 from collector.frame import Frame
 from collector.mark import Gap, GapReason, Mark, Marks, Position
-from collector.spool.cursor import save_position
 from collector.spool.export import Rounds
+from collector.spool.position import save_position
 from collector.spool.reading import frames
 from tests.unit.sinks.peer import Peer
 from tests.unit.site import INTERVAL_S, START_MS, Site

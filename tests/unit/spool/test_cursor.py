@@ -9,7 +9,7 @@ from collector import protobuf, pump
 from collector.frame import Lineage, encode_frame
 from collector.mark import Gap, GapReason, Mark, Marks, Withheld
 from collector.pump import Appetite
-from collector.spool.cursor import load_position
+from collector.spool.position import load_position
 from collector.spool.segment import pack
 from tests.unit.examples import BOOT, STREAM, wall_of
 from tests.unit.spool.site import Site, dictionary_of, drain, flip, round_of, seqs_of

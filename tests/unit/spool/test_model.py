@@ -36,7 +36,8 @@ from collector.mark import GapReason
 from collector.pump import Batch
 from collector.recorder import Epochs, lineage_after
 from collector.spool import spool as spools
-from collector.spool.cursor import Cursor, load_position
+from collector.spool.cursor import Cursor
+from collector.spool.position import load_position
 from collector.spool.segment import SegmentReader, pack, path_of
 from collector.spool.spool import Limits, Spool
 from tests.unit.examples import BOOT, bits, wall_of
@@ -166,11 +167,6 @@ class SpoolMachine(RuleBasedStateMachine):
             spool.make_room(_TIER)
             spool.chain(_TIER).append(known, it)
             self._note(it, known)
-
-    @rule()
-    def lose_a_round(self) -> None:
-        """It was made and never written: its seq is used up."""
-        self.next_seq += 1
 
     @rule(rounds=st.integers(1, 5))
     def the_disk_refuses(self, rounds: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from collector.frame import encode_frame
 from collector.mark import Mark, Marks, Position
-from collector.spool.cursor import load_position, save_position
+from collector.spool.position import load_position, save_position
 from collector.spool.segment import pack
 from tests.unit.spool.site import Site, SmallDisk, drain, flip, round_of
 

@@ -11,7 +11,7 @@ from collector import protobuf
 from collector.errors import SpoolError
 from collector.frame import encode_frame
 from collector.mark import Gap, GapReason, Mark, Marks, Position
-from collector.spool.cursor import save_position
+from collector.spool.position import save_position
 from collector.spool.segment import pack
 from collector.spool.spool import Last
 from tests.unit.examples import STREAM
