@@ -55,6 +55,7 @@ soak: parts
 	CONNECTION_CUTS=500 LINK_FLAPS=60 $(BIN)/pytest --timeout=3600 tests/real/test_connection.py -k "f25 or f26"
 	BROKER_KILLS=200 OUTAGE_ROUNDS=80000 $(BIN)/pytest --timeout=3600 tests/real/test_topic_broker_away.py -k "f04 or f05"
 	EDGEVITALS_TEST_KILLS=1000 EDGEVITALS_TEST_CALLS=25 $(BIN)/pytest --timeout=3600 tests/real/test_kills.py
+	EDGEVITALS_TEST_DAYS=30 $(BIN)/pytest --timeout=3600 tests/real/test_days.py
 
 # Planted bugs: each must make the test that it names fail.
 mutants: python

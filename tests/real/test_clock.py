@@ -132,7 +132,10 @@ def test_f15_rounds_of_a_clock_that_ran_ahead_arrive_once_it_is_right_at_their_r
     assert max(after - before for before, after in pairwise(sorted(times))) < 5 * NOW_ONLY / 100
 
 
-def test_f16_behind_a_clock_that_was_set_back_times_never_fall_at_the_centre(site: Site):
+def test_f16_behind_a_clock_that_was_set_back_times_never_fall_at_the_centre(
+    tmp_path: Path, prometheus: Prometheus
+):
+    site = Site(tmp_path, prometheus)
     with site.running() as edge:
         site.arrives(2)
         for back in (HOUR, DAY):

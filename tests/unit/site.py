@@ -10,6 +10,7 @@ from typing import Self
 from collector.clock import Tick
 from collector.dictionary import Stream
 from collector.errors import SourceError
+from collector.foresight import Foresight
 from collector.frame import Instant
 from collector.pump import Appetite, Batch
 from collector.recorder import Epochs, Recorder
@@ -98,9 +99,9 @@ class Site:
     def gaps(self) -> dict[str, int]:
         return self.telemetry.by_label("edgevitals_gap_rounds_total", "reason")
 
-    def cursor(self, reader: str = "sink-centre") -> Cursor:
+    def cursor(self, reader: str = "sink-centre", foresight: Foresight | None = None) -> Cursor:
         report = PumpReport("forward-centre", "spool", "https://centre", self.telemetry)
-        return self.spool.cursor(TIER, reader, Appetite(1, 0.0), report)
+        return self.spool.cursor(TIER, reader, Appetite(1, 0.0), report, foresight)
 
     def on_disk(self) -> list[dict[str, int]]:
         """Every round: the bits of each cell by `name{job}`, with the ms as `at`."""
