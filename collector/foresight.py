@@ -11,23 +11,27 @@ set back, and the newer ones are delivered) is set aside, unless it closes a gap
 
 from __future__ import annotations
 
-import logging
+import math
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from collector.dictionary import Dictionary
-from collector.errors import Rejected
+from collector.errors import Rejected, Retry
 from collector.frame import Frame, part
 from collector.horizon import AHEAD_MS, Horizon
 from collector.mark import Known, Withheld
-from collector.pump import Batch, Destination, Part, PartlyRejected
+from collector.pump import Batch, Destination, Part, PartlyRejected, Watchful
 
 JUMP_MS = 60_000
-_KEPT = 16  # steps and boots of a stream, and lines, that are remembered
+DOUBT_MS = 3_600_000
+"""A round so much later than the last one sent is a reason to ask the receiver what time it is."""
 
-log = logging.getLogger(__name__)
+ASK_EVERY_S = 5.0
+_KEPT = 16  # steps and boots of a stream, and lines, that are remembered
 
 
 class Step(NamedTuple):
@@ -126,6 +130,8 @@ class Foresight:
     def __init__(self, horizon: Horizon) -> None:
         self._horizon = horizon
         self._sights: dict[int, _Sight] = {}
+        self.can_ask = False  # somebody asks the receiver for its time while rounds wait for it
+        self.is_in_doubt = False
 
     def begin(self, stream: int, known: Known) -> None:
         """Go on behind what these marks say was sent."""
@@ -175,11 +181,25 @@ class Foresight:
             return False
         if self.is_in_future(stream, frame) and not sight.is_decided(frame, latest_ms):
             return False
+        self.is_in_doubt = self._doubts(sight, frame)
+        if self.is_in_doubt:
+            return False
         sight.last = _clock_of(frame)
         return True
 
+    def _doubts(self, sight: _Sight, frame: Frame) -> bool:
+        """Whether ours may be the wrong clock, and the receiver has not told its time yet.
+
+        A process that starts after hours has no other clock than one that may have been set wrong.
+        """
+        if not self.can_ask or self._horizon.has_answered or sight.sent.newest_ms is None:
+            return False
+        return max(sight.times(frame, sight.sent)) > sight.sent.newest_ms + DOUBT_MS
+
     def why(self, frame: Frame) -> str:
         """Why a frame may not pass, and what a person can do."""
+        if self.is_in_doubt:
+            return "the receiver has not been reached, to say what time it is there"
         latest_ms = self._horizon.latest_ms()
         if latest_ms is None:
             return "no clock to trust: what is the future isn't known. Set the clock"
@@ -224,12 +244,23 @@ class Foresight:
         return self._sights.setdefault(stream, _Sight())
 
 
+@runtime_checkable
+class Greeted(Destination, Protocol):
+    """A destination that can be asked for a reply without being sent anything."""
+
+    def greet(self) -> None:
+        """Raises Retry."""
+        ...
+
+
 class Dated:
     """A sink behind foresight: it gets each round at its right time, and none from the future."""
 
     def __init__(self, destination: Destination, foresight: Foresight) -> None:
         self._destination = destination
         self._foresight = foresight
+        self._asked_at = -math.inf
+        foresight.can_ask = isinstance(destination, Greeted)
 
     def send(self, batch: Batch) -> Sequence[Withheld]:
         """Raises what the sink raises, and PartlyRejected for what must not be sent."""
@@ -247,6 +278,17 @@ class Dated:
         if aside:
             raise PartlyRejected(aside, withheld)
         return withheld
+
+    def look(self) -> None:
+        """While nothing is sent: ask what time it is there, if that is what rounds wait for."""
+        now = time.monotonic()
+        due = now - self._asked_at >= ASK_EVERY_S
+        if self._foresight.is_in_doubt and due and isinstance(self._destination, Greeted):
+            self._asked_at = now
+            with suppress(Retry):
+                self._destination.greet()
+        if isinstance(self._destination, Watchful):
+            self._destination.look()
 
 
 def _clock_of(frame: Frame) -> tuple[bytes, int]:

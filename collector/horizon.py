@@ -24,9 +24,11 @@ class Horizon:
     def __init__(self, now: Callable[[], Instant] = clock.now) -> None:
         self._now = now
         self._receiver_ms: int | None = None  # its time less our monotonic one
+        self.has_answered = False  # the receiver, with a Date or without
 
     def heard(self, date: str | None) -> None:
         """Take in the Date header of a reply; what is no date is passed over."""
+        self.has_answered = True
         try:
             its = parsedate_to_datetime(date or "").timestamp()
         except (ValueError, OverflowError):

@@ -27,6 +27,7 @@ from collector.credentials import kafka_properties
 from collector.dictionary import Dictionary, Stream
 from collector.errors import CollectorError, Rejected
 from collector.eta import Eta
+from collector.foresight import Greeted
 from collector.frame import Instant, Lineage
 from collector.horizon import Horizon
 from collector.line import TIER, destinations_of
@@ -92,6 +93,8 @@ class Timely:
         self._horizon = horizon
 
     def send(self, batch: Batch) -> Sequence[Withheld]:
+        if not self._horizon.has_answered and isinstance(self._door, Greeted):
+            self._door.greet()  # ours may be the wrong clock
         latest_ms = self._horizon.latest_ms()
         newest_ms = max(at.wall_ms or 0 for frame in batch.frames for at in frame.at)
         if latest_ms is None or newest_ms > latest_ms:

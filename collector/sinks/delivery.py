@@ -88,6 +88,10 @@ class Delivery:
         """While there is nothing to send: ask whether the receiver takes what we think it does."""
         self._receiver.look(self._window_s)
 
+    def greet(self) -> None:
+        """Ask for any reply: each tells what time it is there. Raises Retry."""
+        self._receiver.greet()
+
     def close(self) -> None:
         self._receiver.close()
 

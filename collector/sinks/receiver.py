@@ -126,6 +126,10 @@ class Receiver:
         latest_ms = self._horizon.latest_ms()
         return None if latest_ms is None else latest_ms - AHEAD_MS
 
+    def greet(self) -> None:
+        """Get any reply, whatever it says. Raises Retry."""
+        self._post.look(self._post.path)
+
     def look(self, window_s: float) -> None:
         """Ask it now and then for its own out-of-order window, and say when that is the shorter."""
         # Who takes all is VictoriaMetrics, which has such a page too, of something else.

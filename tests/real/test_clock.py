@@ -132,6 +132,27 @@ def test_f15_rounds_of_a_clock_that_ran_ahead_arrive_once_it_is_right_at_their_r
     assert max(after - before for before, after in pairwise(sorted(times))) < 5 * NOW_ONLY / 100
 
 
+def test_f15_a_start_under_a_clock_that_is_ahead_sends_nothing_from_the_future(
+    tmp_path: Path, prometheus: Prometheus
+):
+    site = Site(tmp_path, prometheus)
+    with site.running() as edge:
+        site.arrives(2)
+        edge.kill()
+        site.clock.set(DAY)
+        edge.start()
+        edge.wait_for_rounds(2)
+        wait_for(lambda: site.state == "holding", SOON, "rounds held back")
+        assert max(site.stored().values()) < time.time() + NOW_ONLY
+        last = edge.seq
+        site.clock.set(0)
+        site.arrives(last + 1)
+        assert edge.terminate() == 0
+    site.assert_balanced()
+    assert site.set_aside() == {}
+    assert max(site.stored().values()) < time.time() + 1
+
+
 def test_f16_behind_a_clock_that_was_set_back_times_never_fall_at_the_centre(
     tmp_path: Path, prometheus: Prometheus
 ):

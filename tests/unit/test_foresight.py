@@ -312,6 +312,47 @@ def test_without_any_clock_nothing_leaves(world):
     assert world.got == world.true_times([1])
 
 
+def test_f15_a_start_after_hours_asks_the_receiver_for_its_time_before_anything_is_sent(world):
+    asked = []
+
+    class Receiver:
+        def send(self, batch):
+            return world.send(batch)
+
+        def greet(self):
+            asked.append(world.ms)
+            if world.is_down:
+                raise Retry("down")
+            world.horizon.heard(date(START_MS + world.ms))
+
+        def look(self):
+            asked.append("window")
+
+    world.take(1)
+    world.foresight.begin(KEY, (Mark(1, 1, 1, world.log[0].at[0].wall_ms or 0),))
+    world.log.clear()
+    world.sink = Dated(Receiver(), world.foresight)
+    world.set_clock(24 * HOUR)
+    world.take(1)
+    world.is_down = True
+    world.deliver()
+    world.sink.look()
+    assert "not been reached" in world.foresight.why(world.log[0])
+    assert world.got == world.aside == []
+    assert asked == [world.ms, "window"]
+    world.sink.look()
+    assert asked[2:] == ["window"], "not each second"
+    world.is_down = False
+    world.sink._asked_at -= 10
+    world.sink.look()
+    world.deliver()
+    assert world.got == world.aside == [], "now it is known to lie in the future"
+    world.set_clock(0)
+    world.take(1)
+    world.deliver()
+    assert [seq for seq, _ in world.got] == [2, 3]
+
+
 def test_a_step_of_another_boot_says_nothing(world):
     world.foresight.observe(
         KEY,
