@@ -38,7 +38,7 @@ class Tier(NamedTuple):
 
 
 def tiers(files: SpoolFiles) -> Iterator[Tier]:
-    """Read every segment once."""
+    """Read every segment once. Raises SpoolError, TooNew."""
     for tier in files.tiers:
         key = files.stream(tier).key
         positions = files.positions(tier)
@@ -90,7 +90,7 @@ def gaps_of(position: Position | None, stream: int) -> list[Gap]:
 def page(files: SpoolFiles, found: list[Tier], *, with_segments: bool) -> Iterator[str]:
     """What a person reads."""
     user = files.user()
-    used = f"in use by process {user}" if user else "not in use"
+    used = f"in use by process {user}" if user else "no process is seen to use it"
     where = f"{harmless(str(files.path))}   {size(files.size())}, {used}"
     yield f"{harmless(files.site)} / {harmless(files.node)}   {where}"
     rows: list[tuple[str, ...]] = [("TIER", "ROUNDS", "SEQS", "FROM", "TO", "LINE")]

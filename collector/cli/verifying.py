@@ -109,9 +109,9 @@ class Verification:
                     repaired = [self._repair(one, window, through) for one in told]
                     if any(one.rounds for one in repaired):
                         told = self._ask(site, window)
+            verdicts = [self._judge(one, window) for one in told]
         except CollectorError as error:
             spool_access.cannot_tell(error)
-        verdicts = [self._judge(one, window) for one in told]
         if output == "json":
             click.echo(as_json(_tree(verdicts, repaired, window)))
         else:

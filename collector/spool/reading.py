@@ -96,10 +96,13 @@ def frames(path: Path, known: dict[int, Dictionary] | None = None) -> Iterator[P
     """The frames of a file that can be read.
 
     `known` are dictionaries of files read before, and is added to: equal ids are equal content, so
-    that a damaged copy does no harm where another was read.
+    that a damaged copy does no harm where another was read. Raises TooNew when a newer version has
+    written to the file: what it means by that is not ours to say.
     """
     known = {} if known is None else known
-    for at, end, body, _, _ in pieces(path, known):
+    for at, end, body, trouble, says in pieces(path, known):
+        if trouble is Trouble.NEWER:
+            raise TooNew(f"{path}: {says}", "use the version that wrote it, or a newer one")
         if isinstance(body, Frame):
             yield Placed(path, at, end, body, known.get(body.dictionary_id))
 
@@ -125,7 +128,7 @@ class SpoolFiles:
         return numbered(self.path / tier)
 
     def frames(self, tier: str) -> Iterator[Placed]:
-        """The frames of a tier that can be read, oldest first. Raises SpoolError.
+        """The frames of a tier that can be read, oldest first. Raises SpoolError, TooNew.
 
         A segment that is dropped meanwhile is passed over.
         """

@@ -75,10 +75,12 @@ def test_what_prometheus_lost_behind_its_204_is_found_and_sent_again(
 def test_a_site_whose_spool_is_lost_is_repaired_from_its_topic(
     broker: Kafka, prometheus: Prometheus, tmp_path: Path
 ):
+    topic = f"telemetry-{uuid.uuid4().hex[:8]}.{{site}}"
+    kafka = {"bootstrap.servers": broker.bootstrap}
     edge = Edge(
         tmp_path / "edge",
-        kafka={"bootstrap.servers": broker.bootstrap},
-        topic={"name": f"telemetry-{uuid.uuid4().hex[:8]}", "max_size": "96MiB"},
+        kafka=kafka,
+        topic={"name": topic, "max_size": "96MiB"},
         sinks=[sink(prometheus.write_url)],
     )
     with edge:
@@ -95,6 +97,13 @@ def test_a_site_whose_spool_is_lost_is_repaired_from_its_topic(
         done = run("export", *site, "--from-topic", carried)
         assert done.returncode == 0, done.stdout + done.stderr
         assert [seq for frame in frames_of(carried) for seq in seqs_of(frame)] == on_disk
+        forwarder = tmp_path / "forwarder.yaml"
+        tree = {"site": "hq", "kafka": kafka, "topic": {"name": topic}, "sinks": [sink("http://x")]}
+        forwarder.write_text(json.dumps({**tree, "spool": {"path": str(tmp_path / "none")}}))
+        again = tmp_path / "at-the-centre.evs"
+        done = run("export", "-c", forwarder, "--from-topic", again)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert again.read_bytes() == carried.read_bytes(), "by the topics of any site"
         edge.start()
         wait_for(lambda: len(seqs_at(prometheus)) >= 2, SOON, "rounds behind the loss")
         code, said = verify(prometheus, *site)

@@ -66,7 +66,7 @@ def test_ls_shows_rounds_readers_and_who_uses_it(folder):
     first, last = utc(wall_of(1, 1)), utc(wall_of(1, 10))
     assert lines[3].split()[:5] == ["standard", "10", "1..10", first, last]
     assert lines[6].split() == ["sink-centre", "standard", "3", utc(wall_of(1, 8)), "0"]
-    assert ", not in use" in invoke("ls", "--spool", folder).stdout
+    assert ", no process is seen to use it\n" in invoke("ls", "--spool", folder).stdout
 
 
 def test_ls_breaks_a_line_at_a_hole_and_names_open_gaps(folder):
@@ -169,6 +169,9 @@ def test_a_record_of_a_newer_version_is_3(folder):
     code, told = verify(folder)
     assert code == 3
     assert told["findings"][0]["trouble"] == "newer"
+    result = invoke("ls", "--spool", folder)
+    assert result.exit_code == 3
+    assert "a record needs version 9 of the format" in result.stderr
 
 
 def test_a_round_that_stands_twice_is_found(folder):
