@@ -91,6 +91,18 @@ def test_f44_a_round_that_is_too_large_alone_is_set_aside_alone(site):
     site.balance()
 
 
+def test_f44_what_is_refused_for_its_size_goes_through_once_the_topic_takes_it(site):
+    site.place.create(max_message_bytes="300")  # not even a dictionary
+    site.take(2)
+    site.start().wait()
+    assert [seq for seqs, _ in site.rejected for seq in seqs] == [1, 2]
+    assert site.frames() == []
+    site.place.alter(max_message_bytes="1000000")
+    site.publish(2)
+    assert site.in_topic() == [3, 4]
+    site.balance()
+
+
 def test_f44_a_record_of_another_time_waits_for_a_person(site):
     site.place.create(message_timestamp_before_max_ms="0")
     site.take(2)
