@@ -11,6 +11,7 @@ nobody's batch is taken, one lane tries another stream now and then, ever more s
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -30,6 +31,10 @@ FIRST_PARKING_S = 2.0
 LONGEST_PARKING_S = 60.0
 SETTLE_S = 5.0
 """How long a partition that is taken from us waits for what is under way."""
+
+STOOD_STILL_S = 2.0
+"""A keeper that has not looked for so long may have lost partitions: a process that stood still (a
+paused machine) asks first whether its batches are still its own."""
 
 _FETCH_S = 0.1
 _LOOK_S = 0.5
@@ -82,10 +87,15 @@ class Board:
     def __init__(self, lanes: int) -> None:
         self.ready: deque[Batch] = deque()  # nobody's yet: at most one for each lane
         self.taken = 0  # batches that the far side took
+        self.kept_at = -math.inf  # when the keeper last looked whose they are
         self._lanes = [_Lane() for _ in range(lanes)]
         self._probe_at = 0.0
         self._probe_s = FIRST_PROBE_S
         self._parkings: dict[int, int] = {}  # in a row, by stream
+
+    def is_kept(self, now: float) -> bool:
+        """Whether it is known that what is here is ours."""
+        return now < self.kept_at + STOOD_STILL_S
 
     @property
     def wants_more(self) -> bool:
@@ -214,6 +224,7 @@ class Lanes:
         self._commit_finished()
         with self._changed:
             self._board.lose(self._log.is_ours)
+            self._board.kept_at = time.monotonic()
             while self._board.wants_more:
                 batch = self._log.next(self._board.out)
                 if batch is None:
@@ -269,7 +280,7 @@ class LaneLog:
         with self._changed:
             while True:
                 now = time.monotonic()
-                batch = self._board.take(self._number, now)
+                batch = self._board.take(self._number, now) if self._board.is_kept(now) else None
                 if batch is not None or now >= until:
                     return batch
                 self._changed.wait(min(until - now, _LOOK_S))
@@ -291,13 +302,13 @@ class LaneLog:
                 now = time.monotonic()
                 if self._board.is_lost(self._number):
                     break
-                if now >= until:
+                if now >= until and self._board.is_kept(now):
                     return True
                 if self._board.may_park(self._number, taken_before, now):
                     self._board.park(self._number, until, now)
                     self._changed.notify_all()
                     return False
-                self._changed.wait(min(until - now, _LOOK_S))
+                self._changed.wait(min(max(until - now, 0.01), _LOOK_S))
             self._board.let_go(self._number)
             self._changed.notify_all()
             return False

@@ -310,6 +310,21 @@ def test_partitions_that_go_wait_for_what_is_under_way():
     assert log.committed == [(0, 1)]
 
 
+def test_f30_a_process_that_stood_still_sends_nothing_before_its_keeper_has_looked(monkeypatch):
+    log = _Shared(batch(0), batch(1))
+    both = Lanes(log, 2)
+    assert both.logs[0].read(0.0) is None
+    both.keep()
+    assert both.logs[0].read(0.0) is not None
+    monkeypatch.setattr(lanes, "STOOD_STILL_S", -1.0)  # as if it had been long since
+    assert both.logs[1].read(0.0) is None
+    log.gone |= {words.stream.key for words in WORDS}
+    both.keep()
+    monkeypatch.undo()
+    assert both.logs[1].read(0.0) is None, "it was taken from us while we stood still"
+    assert not both.logs[0].wait(9.0, Event())
+
+
 def test_what_is_done_after_its_partition_went_is_not_committed():
     log = _Shared(batch(0))
     both = Lanes(log, 2)
