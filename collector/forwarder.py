@@ -162,7 +162,8 @@ def _lanes(
     traces: Traces,
     foresight: Foresight,
 ) -> Part:
-    from collector.topic.reader import Member, TopicReader  # noqa: PLC0415 - librdkafka is large
+    from collector.topic.member import Member  # noqa: PLC0415 - librdkafka is large
+    from collector.topic.reader import TopicReader  # noqa: PLC0415
 
     name, source = f"forward-{sink.name}", f"topic {config.topic_name}"
     troubles = Troubles()

@@ -161,7 +161,7 @@ def _topic_reader(
     foresight: Foresight,
 ) -> SiteReader:
     from collector.topic.client import TopicPlace  # noqa: PLC0415 - librdkafka is large
-    from collector.topic.reader import Member  # noqa: PLC0415
+    from collector.topic.member import Member  # noqa: PLC0415
     from collector.topic.site import Ours, SiteReader  # noqa: PLC0415
 
     member = Member(f"edgevitals.{sink.name}", f"{spool.site}.{spool.node}")

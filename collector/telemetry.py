@@ -27,6 +27,7 @@ OF_WHOM = frozenset({"site", "node"})
 _WORSE: tuple[State, ...] = ("idle", "sending", "waiting", "holding")
 _LOG_EVERY_S = 60.0
 _CLASH_IS_OVER_S = 600.0
+_OURS_TO_REFUSE = {"conflict", "crash", "future", "order"}
 
 
 class Telemetry:
@@ -182,11 +183,11 @@ class PumpReport:
         more = self._refusals.passes()
         if more is not None:
             log.error(
-                "%s set %d rounds of %d series aside, %s refused them: %s%s",
+                "%s set %d rounds of %d series aside%s: %s%s",
                 self.name,
                 batch.rounds,
                 len(batch.dictionary.series),
-                self.to,
+                "" if why.reason in _OURS_TO_REFUSE else f", {self.to} refused them",
                 why,
                 more,
             )

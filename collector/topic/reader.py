@@ -29,18 +29,18 @@ from collector.foresight import Foresight
 from collector.gathering import Met
 from collector.mark import NOTHING, Gap, Mark, Marks, Withheld, from_metadata, to_metadata
 from collector.pump import Appetite, Batch
-from collector.topic.client import Properties, TopicPlace, consumer, failure, properties
+from collector.topic.client import Properties, TopicPlace, consumer, failure
+from collector.topic.member import Member, reading_properties
 from collector.topic.names import TopicNames
 from collector.topic.partition import WHOLE, PartitionState, Record
 from collector.topic.record import read_headers
 
 _CALL_TIMEOUT_S = 5.0
 _MOST_MESSAGES = 50
-# A batch that goes round by round over a thin link outlasts the default of 5 minutes; a reader that
-# is dead is noticed by its session all the same.
-_POLL_INTERVAL_MS = 1_800_000
 _PAUSE_STEP_S = 0.5
 _STOOD_STILL_S = 10.0
+_JOIN_AGAIN_S = 10.0
+_FATAL = {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}  # noqa: SLF001
 _MOST_BYTES = 16 << 20
 _LEAST_SHARE_BYTES = 64 << 10
 """Of frames that are read and not yet given out: of all partitions, and of each at least."""
@@ -68,13 +68,6 @@ class Notices(Protocol):
     def away(self, why: str) -> None:
         """Kafka can't be reached or refuses something; an empty text: records come again."""
         ...
-
-
-class Member(NamedTuple):
-    """Who we are in the consumer group. `instance` stays the same over restarts (KIP-345)."""
-
-    group: str
-    instance: str
 
 
 class _Out(NamedTuple):
@@ -117,31 +110,9 @@ class TopicReader:
         self._out: dict[int, _Out] = {}  # the last batch of a stream, and who gave it
         self._handed_out: PartitionState | None = None  # the last of all
         self._before_release: Callable[[Callable[[Batch], bool]], None] = lambda _: None
-        self._consumer = consumer(
-            properties(
-                {
-                    "max.poll.interval.ms": _POLL_INTERVAL_MS,
-                    # Most topics have their data in one partition of three. By range, which
-                    # shares out each topic alone, they would all be one member's.
-                    "partition.assignment.strategy": "roundrobin",
-                    **kafka,
-                },
-                {
-                    "group.id": member.group,
-                    # Without it a killed collector's place stays taken until its session ends.
-                    "group.instance.id": member.instance,
-                    "enable.auto.commit": False,
-                    "enable.auto.offset.store": False,
-                    "auto.offset.reset": "error",
-                    "queued.min.messages": 100,
-                    "queued.max.messages.kbytes": 4096,
-                    "fetch.message.max.bytes": 1 << 20,
-                    "allow.auto.create.topics": False,
-                    "topic.metadata.refresh.interval.ms": 10_000,
-                    "error_cb": self._on_error,
-                },
-            )
-        )
+        self._properties = reading_properties(kafka, member, self._on_error)
+        self._consumer = consumer(self._properties)
+        self._died_at: float | None = None  # the consumer: another one took its name
 
     def read(self, wait: float) -> Batch | None:
         """Return the next batch; None when there is too little for one after `wait` seconds."""
@@ -155,6 +126,8 @@ class TopicReader:
 
     def fetch(self, wait: float) -> None:
         """Read on for at most `wait` seconds. A partition that has its share in hand rests."""
+        if self._died_at is not None and time.monotonic() > self._died_at + _JOIN_AGAIN_S:
+            self._join_again()
         if not self._subscribed:
             self._subscribe()
         self._pause(self._full())
@@ -410,7 +383,17 @@ class TopicReader:
         left = set(self._partitions.values())
         self._out = {stream: out for stream, out in self._out.items() if out.state in left}
 
+    def _join_again(self) -> None:
+        """Begin anew with another consumer: one that had a fatal error never reads again."""
+        self._consumer.close()
+        self._partitions.clear()
+        self._paused.clear()
+        self._consumer = consumer(self._properties)
+        self._subscribed, self._died_at = False, None
+
     def _on_error(self, error: KafkaError) -> None:
+        if (error.fatal() or error.code() in _FATAL) and self._died_at is None:
+            self._died_at = time.monotonic()
         self._trouble(error, f"reading {self._names.name}")
 
     def _trouble(self, error: KafkaError, doing: str) -> None:

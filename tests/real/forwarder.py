@@ -17,7 +17,8 @@ from pathlib import Path
 from threading import Event
 
 from collector.pump import Appetite
-from collector.topic.reader import Member, TopicReader
+from collector.topic.member import Member
+from collector.topic.reader import TopicReader
 from tests.real.topic_place import Heard
 
 QUICK = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500"}

@@ -224,3 +224,25 @@ def test_f29_what_retention_ate_unread_is_told_with_its_seqs_and_times(place: Pl
     assert place.heard.gaps == [(3, found[0] - 1, GapReason.TOPIC_LOST)], "exactly what is not"
     (gap,) = place.committed()[1].of[A.key][-1].gaps
     assert (gap.after_ms, gap.before_ms) == (wall_of(1, 2), wall_of(1, found[0]))
+
+
+def test_f39_a_reader_whose_place_another_one_took_joins_again(place: Place, monkeypatch):
+    """Two collectors with one name push each other out of the group: whoever is left reads on."""
+    monkeypatch.setattr("collector.topic.reader._JOIN_AGAIN_S", 1.0)
+    place.write(words(A), (1, 2))
+    with place.reader("a", SESSION) as first:
+        assert take(first, 2) == [1, 2]
+        with place.reader("a", SESSION) as second:
+            place.write(words(A), (3, 1))
+            assert take(second, 1) == [3]
+        place.write(words(A), (4, 1))
+        wait_for(lambda: first.read(0.2) is None and first._died_at, SOON, "it is pushed out")
+        found: list[int] = []
+        while 4 not in found:
+            found += take(first, 1)
+        place.write(words(A), (5, 1))
+        while 5 not in found:
+            found += take(first, 1)
+        wait_for(
+            lambda: first.read(0.2) is None and place.committed()[1].of[A.key][-1].seq == 5, SOON
+        )

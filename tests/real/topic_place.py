@@ -35,7 +35,8 @@ from collector.pump import Appetite, Batch
 from collector.telemetry import PumpReport
 from collector.topic.client import TopicPlace
 from collector.topic.creation import TopicCreation
-from collector.topic.reader import Member, TopicReader
+from collector.topic.member import Member
+from collector.topic.reader import TopicReader
 from collector.topic.writer import Memory, TopicWriter
 from tests.lab.kafka import Kafka
 from tests.lab.waiting import wait_for
