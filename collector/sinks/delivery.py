@@ -30,6 +30,9 @@ from collector.sinks.receiver import OtherDialect, Receiver
 from collector.sinks.reply import Ambiguous, Refused, TooLarge, Unconfirmed, is_already_stored
 from collector.sinks.window import Age, age
 
+PARTIAL = "partial_success"
+"""Why a request is set aside of which OTLP says that a part was refused."""
+
 POISON_AFTER = 10
 """Answers of 5xx to the same batch, before another sample is tried."""
 
@@ -81,7 +84,8 @@ class Delivery:
         self._suspects.learn(cells, attempt)
         self._tell_left_out(cells, attempt)
         self._set_aside(batch, cells, attempt, aside, old)
-        self._delivered(batch)
+        if not old or len(attempt.old) < len(cells.at_ms):
+            self._delivered(batch)
         return old
 
     def look(self) -> None:
@@ -146,9 +150,10 @@ class Delivery:
                 attempt.taken(piece)
                 if not attempt.refusals:
                     attempt.failures = 0
-                if refused:
+                if refused:  # which of them, it doesn't say
+                    self.stats.rejected[PARTIAL] += refused
                     says = f"the receiver took the request and refused {refused} of its samples"
-                    attempt.condemn(piece, Rejected(says, reason="partial_success"))
+                    attempt.condemn(piece, Rejected(says, reason=PARTIAL))
 
     def _of_age(self, cells: Cells, attempt: Attempt, piece: Piece) -> Piece | None:
         """The first rounds of a piece if they may be sent now, the rest going back; else None.
@@ -218,6 +223,8 @@ class Delivery:
             self.stats.unsendable[reason] += rounds
         self.stats.withheld_rounds += len(attempt.old)
         for piece, why in attempt.offences:
+            if why.reason == PARTIAL:
+                continue
             absent = sum(map(len, absent_cells(cells.rows_of(piece)).values()))
             self.stats.rejected[why.reason] += piece.cells - absent
 

@@ -21,10 +21,13 @@ from collector.sinks.post import Post
 from collector.sinks.remote_write_1 import RemoteWrite1
 from collector.sinks.remote_write_2 import RemoteWrite2
 from tests.lab.prometheus import Prometheus
+from tests.lab.waiting import wait_for
+from tests.real.edge import SITE, SOON, Edge, seqs_at, sink
 
 STREAM = Stream("store-1", "n1", "standard")
 LINEAGE = Lineage(7, 7, None, bytes(16))
 STEP_MS = 15_000
+NAMED = ("first", "second")
 LATENCY = Family("latency_seconds", Kind.HISTOGRAM, "seconds", "How long")
 SIZES = Family("size_bytes", Kind.SUMMARY, "bytes", "How much")
 NAMES = [
@@ -105,3 +108,31 @@ def test_names_labels_times_and_values_are_those_of_remote_write(newest, dialect
     now = newest.query(f'{{via="{via}"}}', (start_ms + 2 * STEP_MS + 1) / 1000)
     assert {one.labels["__name__"] for one in now} == {name for name, _, _ in NAMES} - {"ends"}
     assert not newest.query('target_info{job="kafka"}', start_ms / 1000 + 60)
+
+
+def test_a_site_sends_by_remote_write_2_and_by_otlp_the_same_to_the_same_place(tmp_path):
+    """Both bring each round: what comes second is an exact repeat, and no new series."""
+    with Prometheus(tmp_path / "centre", release=3) as centre:
+        sinks = [
+            {**sink(centre.write_url), "name": "first"},
+            {**sink(centre.otlp_url, protocol="otlp", compression="zstd"), "name": "second"},
+        ]
+        with Edge(tmp_path / "edge", sinks=sinks) as edge:
+            wait_for(lambda: len(seqs_at(centre)) >= 5, SOON, "five rounds at the centre")
+            wait_for(
+                lambda: all(
+                    edge.pump(f"forward-{name}")["delivered_rounds"] >= 5 for name in NAMED
+                ),
+                SOON,
+                "five rounds by each",
+            )
+            spoken = edge.metrics()
+            assert edge.terminate() == 0
+        seqs = seqs_at(centre)
+        assert seqs == list(range(1, len(seqs) + 1))
+        tracks = centre.samples(f'edgevitals_round_seq{{site="{SITE}"}}', "1h")
+        assert len(tracks) == 1, "by both ways it has the same labels"
+    for name, protocol in zip(NAMED, ("remote_write_2", "otlp"), strict=True):
+        assert f'protocol="{protocol}",sink="{name}"' in spoken
+    assert "edgevitals_sink_rejected_samples_total{" not in spoken
+    assert "edgevitals_sink_unsendable_samples_total{" not in spoken

@@ -9,6 +9,10 @@ from collections.abc import Iterable, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsPartialSuccess,
+    ExportMetricsServiceResponse,
+)
 
 from collector.columns import NO_SAMPLE, bits_of
 from collector.dictionary import Dictionary
@@ -20,6 +24,7 @@ from collector.pump import Batch, Part, PartlyRejected
 from collector.sinks import delivery
 from collector.sinks.delivery import Delivery
 from collector.sinks.dialect import Dialect, Packing
+from collector.sinks.otlp import Otlp
 from collector.sinks.pace import Pace
 from collector.sinks.post import Post
 from collector.sinks.receiver import CANARY
@@ -45,6 +50,7 @@ class Centre(Post):
         self.status = status
         self.keeps = keeps
         self.is_down = False
+        self.reply: Reply | None = None
         self.requests = 0
         self.canaries = 0
         self.stored: dict[str, list[tuple[int, float]]] = {}
@@ -59,6 +65,8 @@ class Centre(Post):
         if not found:
             return Reply(204, {}, b"")  # metadata
         self.requests += 1
+        if self.reply:
+            return self.reply
         refused = {(name, ms) for name, points in found.items() for ms, _ in points} & self.bad
         if not refused:
             return self._taken(found)
@@ -227,6 +235,36 @@ def test_f24_a_batch_that_gets_only_5xx_while_another_sample_is_taken_is_searche
     assert part.why.reason == "http_500"
     assert set(centre.stored.pop(CANARY.name)) == {(NOW_MS, 1.0)}
     must_balance(centre, of, 4, [part])
+
+
+def test_f24_otlp_holds_after_a_500_and_looks_for_what_is_bad_the_tenth_time():
+    of, what = grid(50, 4)
+    bad = {("s0007", times(3, 3)[0])}
+    centre = Centre(bad, 500)
+    one = sink(centre, Otlp(PLAIN))
+    for _ in range(delivery.POISON_AFTER):
+        with pytest.raises(Retry) as caught:
+            one.send(what)
+        assert caught.value.hold
+    parts = delivered(one, what)
+    assert set(cells_of(parts)) == bad
+    del centre.stored[CANARY.name]
+    must_balance(centre, of, 4, parts)
+
+
+def test_what_otlp_says_it_refuses_of_a_request_is_set_aside_with_it_and_not_sent_again():
+    _, what = grid(3, 2)
+    centre = Centre()
+    partial = ExportMetricsPartialSuccess(rejected_data_points=2, error_message="too many")
+    body = ExportMetricsServiceResponse(partial_success=partial).SerializeToString()
+    centre.reply = Reply(200, {"content-type": "application/x-protobuf"}, body)
+    one = sink(centre, Otlp(PLAIN))
+    [part] = delivered(one, what)
+    assert part.why.reason == "partial_success"
+    assert "2 of its samples" in part.why.message
+    assert centre.requests == 1
+    assert one.stats.samples_delivered == 4
+    assert one.stats.rejected == {"partial_success": 2}
 
 
 def test_f24_a_receiver_that_fails_on_everything_is_not_taken_for_a_poisoned_batch():
