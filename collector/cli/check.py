@@ -278,7 +278,9 @@ def _lanes(number: int) -> str:
 
 
 def _besides(sink: SinkConfig) -> str:
-    text = f", through {sink.proxy.url}" if sink.proxy else ""
+    text = f", {sink.protocol}" if sink.protocol != "remote_write" else ""
+    text += f", {sink.compression}" if sink.compression else ""
+    text += f", through {sink.proxy.url}" if sink.proxy else ""
     if sink.rate_limit:
         text += f", at most {size(sink.rate_limit)}/s"
     return text if sink.pulse and sink.out_of_order_time_window else f"{text}, no pulse"
