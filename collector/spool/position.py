@@ -36,6 +36,7 @@ def load_position(file: Path) -> Position | None:
 def save_position(file: Path, position: Position) -> None:
     """Replace a position file in one step. Raises OSError."""
     new = file.with_suffix(".new")
+    file.parent.mkdir(mode=0o700, exist_ok=True)  # somebody may have removed it
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         data = pack(encode_position(position_body(position)))

@@ -98,3 +98,13 @@ def test_the_far_side_keeps_a_note_with_each_position(site):
     cursor.rewind(None)
     site.reopen()
     assert site.reader()[0].keep(bytes) == b"third"
+
+
+def test_f14_a_folder_of_positions_that_was_removed_is_made_anew(tmp_path):
+    file = tmp_path / "positions" / "standard.centre.position"
+    one = Position(1, 2, Marks({}))
+    save_position(file, one)
+    file.unlink()
+    file.parent.rmdir()
+    save_position(file, one)
+    assert load_position(file) == one
