@@ -50,7 +50,7 @@ soak: parts
 	EDGEVITALS_TEST_AWAY_S=600 $(BIN)/pytest --timeout=3600 tests/real/test_detour.py
 	EDGEVITALS_TEST_KILLS=1000 EDGEVITALS_TEST_REBALANCES=200 \
 		$(BIN)/pytest --timeout=3600 tests/real/test_readers.py
-	SPOOL_HISTORIES=2000 SPOOL_DAMAGES=8000 $(BIN)/pytest --timeout=3600 tests/unit/spool/test_model.py \
+	SPOOL_HISTORIES=2000 SPOOL_DAMAGES=5000 $(BIN)/pytest --timeout=3600 tests/unit/spool/test_model.py \
 		tests/unit/spool/test_damage.py
 	CONNECTION_CUTS=500 LINK_FLAPS=60 $(BIN)/pytest --timeout=3600 tests/real/test_connection.py -k "f25 or f26"
 	BROKER_KILLS=200 OUTAGE_ROUNDS=80000 $(BIN)/pytest --timeout=3600 tests/real/test_topic_broker_away.py -k "f04 or f05"
