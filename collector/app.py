@@ -86,6 +86,7 @@ def run(config: Config, stop: Event) -> None:
         house = House()
         ways = forwarder.pumps if config.is_forwarder else site_pumps
         line = list(ways(config, spool, admin, telemetry, traces))
+        rounds.compare([sink.ahead_ms for one in line for sink in one.sinks[:1]])
         report.pumps = [
             PumpView(one.reports, one.log.mark if one.is_ours else None) for one in line
         ]

@@ -196,6 +196,12 @@ class Foresight:
             return False
         return max(sight.times(frame, sight.sent)) > sight.sent.newest_ms + DOUBT_MS
 
+    @property
+    def wants_time(self) -> bool:
+        """Whether the receiver is to be asked what time it is there."""
+        is_wanted = self._horizon.is_wanted and not self._horizon.has_answered
+        return self.is_in_doubt or is_wanted
+
     def why(self, frame: Frame) -> str:
         """Why a frame may not pass, and what a person can do."""
         if self.is_in_doubt:
@@ -283,7 +289,7 @@ class Dated:
         """While nothing is sent: ask what time it is there, if that is what rounds wait for."""
         now = time.monotonic()
         due = now - self._asked_at >= ASK_EVERY_S
-        if self._foresight.is_in_doubt and due and isinstance(self._destination, Greeted):
+        if self._foresight.wants_time and due and isinstance(self._destination, Greeted):
             self._asked_at = now
             with suppress(Retry):
                 self._destination.greet()

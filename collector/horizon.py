@@ -25,6 +25,7 @@ class Horizon:
         self._now = now
         self._receiver_ms: int | None = None  # its time less our monotonic one
         self.has_answered = False  # the receiver, with a Date or without
+        self.is_wanted = False  # its time, for our own clock is in doubt
 
     def heard(self, date: str | None) -> None:
         """Take in the Date header of a reply; what is no date is passed over."""
@@ -46,7 +47,11 @@ class Horizon:
         return now.wall_ms + AHEAD_MS
 
     def ahead_ms(self) -> int | None:
-        """By how much our clock is ahead of the receiver's; None while it has told no time."""
+        """By how much our clock is ahead of the receiver's; None while it has told no time.
+
+        Then it will be asked for it.
+        """
+        self.is_wanted = self._receiver_ms is None
         now = self._now()
         if self._receiver_ms is None or now.wall_ms is None:
             return None

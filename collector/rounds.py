@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 
 from collector import __version__, catalog, clock
@@ -117,6 +117,10 @@ class Rounds:
         """Stamp no round before the last one, and say what was missed since then."""
         self._last = last
         self._timeline.follow(last)
+
+    def compare(self, others: Sequence[Callable[[], int | None]]) -> None:
+        """Other clocks: by how many ms ours is ahead of each, None while that isn't known."""
+        self._timeline.others = others
 
     def run(self, stop: Event) -> None:
         """The room. Raises nothing that a full or failing disk does."""

@@ -8,12 +8,13 @@ enter the stream's chain in order. A clock that was set back begins an epoch tha
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from collector.clock import Known, WallClock
 from collector.errors import DiskError
 from collector.frame import Frame, Instant, Lineage
+from collector.horizon import AHEAD_MS
 from collector.mark import GapReason
 from collector.recorder import Epochs, Recorded, Recorder
 from collector.spool.spool import Last, Spool
@@ -60,7 +61,11 @@ def newest_of(on_disk: Last | None, in_topic: Last | None) -> Last | None:
 
 
 class Timeline:
-    """The times of one stream's rounds. Belongs to the round room."""
+    """The times of one stream's rounds. Belongs to the round room.
+
+    `others` say by how many ms our clock is ahead of theirs, None while they don't know. One that
+    agrees is reason enough to believe ours.
+    """
 
     def __init__(
         self, recorder: Recorder, epochs: Epochs, spool: Spool, telemetry: Telemetry
@@ -73,6 +78,7 @@ class Timeline:
         self._telemetry = telemetry
         self._clock = WallClock(None, epochs.boot_id)
         self.problem: str | None = None
+        self.others: Sequence[Callable[[], int | None]] = ()
         self._last: Last | None = None
         self._newest_ms = 0
         self._entered = 0  # the newest seq in the stream's chain
@@ -93,7 +99,9 @@ class Timeline:
 
         None: no time is right for it, since it is that of the round before.
         """
-        moved_ms = self._clock.stepped(tick, believe=self._unstamped.is_full)
+        moved_ms = self._clock.stepped(tick)
+        if not self._clock.is_right and (self._unstamped.is_full or self._is_confirmed()):
+            moved_ms = self._clock.stepped(tick, believe=True)
         if not self._clock.is_right:
             self.problem = _not_believed(tick, self._last)
             more = self._quiet.passes()
@@ -131,6 +139,11 @@ class Timeline:
     def held(self, recorded: Recorded) -> None:
         """A stamped round is in memory only; the next one is younger all the same."""
         self._newest_ms = recorded.at.wall_ms or 0
+
+    def _is_confirmed(self) -> bool:
+        """Whether a receiver's clock says the same as ours."""
+        ahead_ms = [other() for other in self.others]
+        return any(one is not None and abs(one) <= AHEAD_MS for one in ahead_ms)
 
     def _step(self, tick: Instant, moved_ms: int) -> None:
         seconds = moved_ms / 1000

@@ -92,6 +92,10 @@ class Delivery:
         """While there is nothing to send: ask whether the receiver takes what we think it does."""
         self._receiver.look(self._window_s)
 
+    def ahead_ms(self) -> int | None:
+        """By how much our clock is ahead of the receiver's, None while that isn't known."""
+        return self._receiver.ahead_ms()
+
     def greet(self) -> None:
         """Ask for any reply: each tells what time it is there. Raises Retry."""
         self._receiver.greet()

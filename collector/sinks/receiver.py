@@ -126,6 +126,10 @@ class Receiver:
         latest_ms = self._horizon.latest_ms()
         return None if latest_ms is None else latest_ms - AHEAD_MS
 
+    def ahead_ms(self) -> int | None:
+        """By how much our clock is ahead of its; None while that isn't known."""
+        return self._horizon.ahead_ms()
+
     def greet(self) -> None:
         """Get any reply, whatever it says. Raises Retry."""
         self._post.look(self._post.path)

@@ -181,6 +181,24 @@ def test_f17_a_clock_behind_the_last_round_of_the_boot_before_is_not_believed(fo
     assert times(folder) == [(1, 1000), (2, 2010), (3, 2025)]
 
 
+def test_f17_a_receiver_that_says_the_same_time_is_reason_to_believe_it(folder):
+    """The clock of the boot before had been ahead."""
+    said: list[int | None] = [None]
+    with Site(folder, boot_id=OTHER_BOOT) as site:
+        site.take(0, ahead_s=86400)
+    believed = []
+    with Site(folder) as site:
+        site.rounds.compare([lambda: said[0]])
+        for after_s, ahead_ms in ((15, None), (30, 3_600_000), (45, -20_000)):
+            said[0] = ahead_ms
+            site.take(after_s)
+            believed.append(site.rounds.clock_problem is None)
+        site.take(60, ahead_s=UNSET)
+        believed.append(site.rounds.clock_problem is None)
+    assert believed == [False, False, True, False], "and no clock says 1970"
+    assert times(folder) == [(1, 86400), (2, 15), (3, 30), (4, 45)]
+
+
 def test_f17_when_too_many_wait_the_oldest_go_and_the_clock_is_believed_if_it_may_be(folder):
     with Site(folder, boot_id=OTHER_BOOT, max_bytes=64_000) as site:
         site.take(100_000)
