@@ -157,8 +157,9 @@ def test_what_can_not_be_reached_is_named_and_rounds_are_taken_all_the_same(
         wait_for(lambda: errors()[3], SOON)
         said = edge.status()
         todo = "check that the broker runs and that kafka: bootstrap.servers names it"
-        for pump in said["pumps"]:
-            assert todo in pump["last_error"]
+        assert todo in edge.pump("publish")["last_error"]
+        # Its rounds take the detour, and find the centre away as well.
+        wait_for(lambda: f"{nobody} can't" in edge.pump("forward-centre")["last_error"], SOON)
         assert len(said["problems"]) >= 5, "three targets, two pumps"
         edge.kill()
     assert "Traceback" not in edge.log
@@ -188,7 +189,7 @@ def test_f08_a_disk_that_is_full_costs_only_the_rounds_meanwhile(tmp_path: Path)
         wait_for(lambda: edge.status()["missed"].get("disk", 0) >= 2, SOON)
         said = edge.status()
         (problem,) = said["problems"]
-        assert problem.startswith("rounds are being lost: ")
+        assert problem.startswith("the disk takes no rounds, 0 wait in memory: ")
         assert "File too large. look at the disk" in problem
         assert not said["spool"]["writable"]
         assert said["spool"]["error"] in problem
@@ -201,8 +202,8 @@ def test_f08_a_disk_that_is_full_costs_only_the_rounds_meanwhile(tmp_path: Path)
         assert edge.terminate() == 0
     seqs = edge.seqs_on_disk()
     assert seqs[: len(before)] == before, "what was written before is still there"
-    assert sorted(set(seqs)) == seqs
-    assert seqs[-1] - len(seqs) == missed, "each that is missing was counted"
+    assert seqs == list(range(1, seqs[-1] + 1)), "rounds in memory have numbers of their own"
+    assert missed >= 2, "nobody was there to take those"
     assert "Traceback" not in edge.log
 
 

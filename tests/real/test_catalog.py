@@ -25,6 +25,7 @@ EVENTS = {
     "edgevitals_pump_refused_records_total": "a record that is not ours",
     "edgevitals_pump_repeated_rounds_total": "a topic that tells a round twice",
     "edgevitals_pump_rewinds_total": "a topic that lost what it had",
+    "edgevitals_pump_detour": "a topic",
     "edgevitals_topic_problem": "a topic that is not set up as it should be",
     "edgevitals_topic_throttled_seconds_total": "a broker with a quota for us",
     "edgevitals_clock_step_seconds": "a step of the clock",
