@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from collector.config.kafka_properties import FILE_ENDING
 from collector.config.tree import Config
@@ -86,19 +88,91 @@ class Secret:
         return text
 
 
-def kafka_properties(config: Config) -> dict[str, str]:
-    """Return librdkafka's properties with every `<property>_file` read into `<property>`.
+class KafkaProperties(Mapping[str, str]):
+    """librdkafka's properties, with every `<property>_file` read into `<property>`.
 
-    Raises ConfigError for a file that can't be read. Ask again for each new client: that is when a
-    changed secret is taken up.
+    librdkafka reads certificates once, when a client is made: after `renew` said that a file is
+    another one, whoever uses it makes a new client of what this holds then. For one thread.
     """
-    merged: dict[str, str] = {}
-    for name, value in config.kafka.items():
-        if isinstance(value, Path):
-            merged[name.removesuffix(FILE_ENDING)] = Secret(value, one_line=False).read()
-        else:
-            merged[name] = value
-    return merged
+
+    def __init__(self, kafka: Mapping[str, str | Path]) -> None:
+        """Raises ConfigError for a file that can't be read."""
+        self._kafka = dict(kafka)
+        self._versions = self._now()
+        self._read = self._made()
+
+    def __getitem__(self, name: str) -> str:
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+    def __repr__(self) -> str:
+        return f"KafkaProperties({list(self._read)})"
+
+    def changed(self) -> bool:
+        """Say whether a file is another than before, and there to be read."""
+        versions = self._now()
+        return versions != self._versions and None not in versions
+
+    def renew(self) -> bool:
+        """Take up what files hold now; say whether one is another than before.
+
+        A file that can't be read just now changes nothing: it is about to be replaced.
+        """
+        versions = self._now()
+        if not self.changed():
+            return False
+        try:
+            self._read = self._made()
+        except ConfigError:
+            return False
+        self._versions = versions
+        return True
+
+    def _made(self) -> dict[str, str]:
+        merged: dict[str, str] = {}
+        for name, value in self._kafka.items():
+            if isinstance(value, Path):
+                merged[name.removesuffix(FILE_ENDING)] = Secret(value, one_line=False).read()
+            else:
+                merged[name] = value
+        return merged
+
+    def _now(self) -> list[_Version | None]:
+        """The versions of all files: secrets, certificates, stores and keytabs."""
+        paths = [
+            Path(value)
+            for name, value in self._kafka.items()
+            if isinstance(value, Path) or (name.endswith(_FILES) and value)
+        ]
+        found: list[_Version | None] = []
+        for path in paths:
+            try:
+                found.append(_version(path.stat()))
+            except OSError:
+                found.append(None)
+        return found
+
+
+_FILES = (".location", "sasl.kerberos.keytab")
+"""How properties end whose value is a file (or a directory of certificates)."""
+
+
+def kafka_properties(config: Config) -> KafkaProperties:
+    """Return what a Kafka client is made of. Raises ConfigError for a file that can't be read.
+
+    Ask for each client: it renews what it was made of by itself.
+    """
+    return KafkaProperties(config.kafka)
+
+
+def renewed(kafka: Mapping[str, Any]) -> bool:
+    """Say whether a new client must be made, since files of these properties are others now."""
+    return isinstance(kafka, KafkaProperties) and kafka.renew()
 
 
 def exposure(path: Path) -> str | None:

@@ -26,7 +26,6 @@ from collector.config import Config, SinkConfig
 from collector.credentials import kafka_properties
 from collector.dictionary import Dictionary, Stream
 from collector.errors import CollectorError, Rejected
-from collector.eta import Eta
 from collector.foresight import Greeted
 from collector.frame import Instant, Lineage
 from collector.horizon import Horizon
@@ -177,7 +176,6 @@ class Pulse:
         self._lineage = Lineage(epoch, epoch, None, clock.boot_id())
         self._seq = 0
         self._last_ms = 0
-        self._pace = Pace()
         self._words: dict[tuple[Key, ...], Dictionary] = {}
 
     def beat(self, at: Instant, to: Destination) -> None:
@@ -189,7 +187,7 @@ class Pulse:
             self._telemetry.add(COUNTER, sink=self._name, result="skipped")
             return
         self._last_ms = at_ms
-        batch = self._batch(at, numbers(status, at_ms, self._pace.of(status, at)))
+        batch = self._batch(at, numbers(status, at_ms))
         _send(batch, to, self._name, self._telemetry)
 
     def _batch(self, at: Instant, values: Mapping[Key, float]) -> Batch:
@@ -207,24 +205,7 @@ class Pulse:
         return known
 
 
-class Pace:
-    """How fast backlogs shrink, from the pulses of the last minutes."""
-
-    def __init__(self) -> None:
-        self._of: dict[str, Eta] = {}
-
-    def of(self, status: Status, at: Instant) -> Mapping[str, float]:
-        """Return the seconds until a pump is done, by its name; none where it can't be said."""
-        found: dict[str, float] = {}
-        for pump in status.pumps:
-            eta = self._of.setdefault(pump.name, Eta())
-            seconds = eta.note(pump.backlog_rounds, at.monotonic_ms)
-            if seconds is not None:
-                found[pump.name] = seconds
-        return found
-
-
-def numbers(status: Status, at_ms: int, eta_s: Mapping[str, float]) -> Mapping[Key, float]:
+def numbers(status: Status, at_ms: int) -> Mapping[Key, float]:
     """Return what a pulse says, under the names of the catalogue."""
     up = sum(target.up for target in status.targets)
     values: dict[Key, float] = {
@@ -246,6 +227,6 @@ def numbers(status: Status, at_ms: int, eta_s: Mapping[str, float]) -> Mapping[K
             values["edgevitals_pulse_backlog_rounds", of] = pump.backlog_rounds
         if pump.backlog_rounds and pump.oldest_at is not None:
             values["edgevitals_pulse_oldest_timestamp_seconds", of] = pump.oldest_at
-        if pump.name in eta_s:
-            values["edgevitals_pulse_eta_seconds", of] = eta_s[pump.name]
+        if pump.eta_seconds is not None:
+            values["edgevitals_pulse_eta_seconds", of] = pump.eta_seconds
     return values

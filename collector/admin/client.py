@@ -39,6 +39,7 @@ from collector.admin.wire import (
     TopicDescription,
     Topics,
 )
+from collector.credentials import renewed
 
 PAUSE_BEFORE_RETRY = 1.0
 """Seconds. A coordinator that moved is mostly found by then."""
@@ -119,7 +120,7 @@ class Admin:
     ) -> None:
         """`properties` are librdkafka's, secrets included. Nothing is started before a call."""
         self.stats = AdminStats()
-        self._properties: Properties = dict(properties)
+        self._properties = properties
         self._command = tuple(command)
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._closing = Event()
@@ -289,8 +290,11 @@ class Admin:
             if reason:
                 self.stats.crashes += 1
                 self._lost("ADMIN_DIED", reason)
+        if renewed(self._properties):
+            self._drop()  # it was told the old ones when it began
         if self._process is None:
-            self._process = AdminProcess(self._command, _environment(), self._properties)
+            own: Properties = dict(self._properties)
+            self._process = AdminProcess(self._command, _environment(), own)
             self.stats.starts += 1
             if self._closing.is_set():  # close() may have looked before there was a child
                 self._process.kill()

@@ -74,7 +74,7 @@ PULSE = (
         "seconds",
         ("pump",),
         "vital",
-        "Time until the pump will have delivered everything, at the pace of the last minutes. None "
-        "while its backlog does not shrink.",
+        "Time until the pump will have delivered everything, as edgevitals_pump_eta_seconds. None "
+        "while that can't be said.",
     ),
 )

@@ -215,7 +215,7 @@ def _ask_librdkafka(loaded: Loaded) -> None:
     if not loaded.config.kafka:
         return
     try:
-        properties = kafka_properties(loaded.config)
+        properties = dict(kafka_properties(loaded.config))
     except ConfigError:
         return  # a warning already
     from confluent_kafka import KafkaException, Producer  # noqa: PLC0415

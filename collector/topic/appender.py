@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, ThrottleEvent
 
+from collector.credentials import KafkaProperties, renewed
 from collector.errors import ConfigError, Rejected, Retry
 from collector.topic.client import Properties, TopicPlace, failure, producer, properties
 from collector.topic.packing import Packed
@@ -56,42 +57,55 @@ class Appender:
         self._may_take_until = 0.0
         self._is_disturbed = False
         self._producer: Producer | None = None
-        self._properties = properties(
-            {"message.max.bytes": _MOST_CLIENT_BYTES, **kafka},
-            {
-                "enable.idempotence": True,
-                "acks": "all",
-                "message.timeout.ms": int(THROTTLED_TIMEOUT_S * 1000),
-                "linger.ms": 5,
-                "batch.num.messages": 1,  # a batch that is too large tells not which record is
-                "compression.type": "none",  # frames are compressed inside
-                # Else its question where the topic is would make a broker make it, its own way.
-                "allow.auto.create.topics": False,
-                "topic.metadata.propagation.max.ms": 2000,  # a topic that is gone is made again
-                "queue.buffering.max.kbytes": 16_384,
-                "queue.buffering.max.messages": 2000,
-                "error_cb": self._on_error,
-                "throttle_cb": self._on_throttle,
-            },
-        )
-        producer(self._properties)  # what is wrong with them ends the program now, and not later
+        self._kafka = kafka
+        self._own = {
+            "enable.idempotence": True,
+            "acks": "all",
+            "message.timeout.ms": int(THROTTLED_TIMEOUT_S * 1000),
+            "linger.ms": 5,
+            "batch.num.messages": 1,  # a batch that is too large tells not which record is
+            "compression.type": "none",  # frames are compressed inside
+            # Else its question where the topic is would make a broker make it, its own way.
+            "allow.auto.create.topics": False,
+            "topic.metadata.propagation.max.ms": 2000,  # a topic that is gone is made again
+            "queue.buffering.max.kbytes": 16_384,
+            "queue.buffering.max.messages": 2000,
+            "error_cb": self._on_error,
+            "throttle_cb": self._on_throttle,
+        }
+        self._new()  # what is wrong with them ends the program now, and not later
 
     @property
     def is_open(self) -> bool:
         return self._producer is not None
 
     def open(self) -> None:
-        """Make a producer. Raises Retry."""
+        """Make a producer, of what the files say now. Raises Retry."""
+        renewed(self._kafka)
         try:
-            self._producer = producer(self._properties)
+            self._producer = self._new()
         except ConfigError as error:  # a file that they name has changed
             raise Retry(error.message, error.hint, hold=True) from error
+
+    def renew(self) -> None:
+        """Close the producer when files that it was made of are others now."""
+        if self._producer is not None and renewed(self._kafka):
+            self.close()
+
+    def has_news(self) -> bool:
+        """Say whether a hold may be over: the files are others now."""
+        return isinstance(self._kafka, KafkaProperties) and self._kafka.changed()
 
     def close(self) -> None:
         if self._producer is not None:
             self._producer.purge()
             self._producer.flush(0)
             self._producer = None
+
+    def _new(self) -> Producer:
+        return producer(
+            properties({"message.max.bytes": _MOST_CLIENT_BYTES, **self._kafka}, self._own)
+        )
 
     def was_disturbed(self) -> bool:
         """Say whether a connection was lost since the last call: a broker may have restarted."""

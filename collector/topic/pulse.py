@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from collector.admin.client import Admin, hint
 from collector.admin.wire import Failure
+from collector.credentials import renewed
 from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, Retry
 from collector.frame import Frame, decode, encode_dictionary, encode_frame
@@ -51,12 +52,15 @@ class PulseTopic:
         """Raises ConfigError for properties that can't be."""
         self._topic = topic
         self._admin = admin
-        own = {"message.timeout.ms": int(SEND_S * 1000), "linger.ms": 0, "acks": "1"}
-        self._producer: Producer = producer(properties(kafka, own))
+        self._kafka = kafka
+        self._producer = self._new()
         self._is_there = False
 
     def send(self, batch: Batch) -> Sequence[Withheld]:
         """Append one pulse. Raises Retry."""
+        if renewed(self._kafka):
+            self.close()
+            self._producer = self._new()
         if not self._is_there:
             self._ensure()
             self._is_there = True
@@ -89,6 +93,10 @@ class PulseTopic:
     def close(self) -> None:
         self._producer.purge()
         self._producer.flush(0)
+
+    def _new(self) -> Producer:
+        own = {"message.timeout.ms": int(SEND_S * 1000), "linger.ms": 0, "acks": "1"}
+        return producer(properties(self._kafka, own))
 
     def _ensure(self) -> None:
         found = self._admin.describe_topic(self._topic, time.monotonic() + _CALL_S)
@@ -193,7 +201,7 @@ class PulseReader:
         self.newest = Newest(names, tier)
         self._subscription = names.subscription
         self._is_subscribed = False
-        own: Mapping[str, object] = {
+        self._own: Mapping[str, object] = {
             "group.id": group,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -202,10 +210,15 @@ class PulseReader:
             "queued.max.messages.kbytes": 1024,
             "topic.metadata.refresh.interval.ms": 10_000,
         }
-        self._consumer: Consumer = consumer(properties(kafka, own))
+        self._kafka = kafka
+        self._consumer: Consumer = consumer(properties(kafka, self._own))
 
     def read(self, wait_s: float) -> list[Heard]:
         """Return the newest pulses of those that came within so many seconds."""
+        if renewed(self._kafka):
+            self._consumer.close()
+            self._consumer = consumer(properties(self._kafka, self._own))
+            self._is_subscribed = False
         if not self._is_subscribed:
             self._consumer.subscribe([self._subscription])
             self._is_subscribed = True

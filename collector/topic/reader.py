@@ -23,8 +23,9 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from collector.credentials import renewed
 from collector.dictionary import Stream
-from collector.errors import FormatError, TooNew
+from collector.errors import ConfigError, FormatError, TooNew
 from collector.foresight import Foresight
 from collector.gathering import Met
 from collector.mark import NOTHING, Gap, Mark, Marks, Withheld, from_metadata, to_metadata
@@ -36,6 +37,7 @@ from collector.topic.partition import WHOLE, PartitionState, Record
 from collector.topic.record import read_headers
 
 _CALL_TIMEOUT_S = 5.0
+_LOOK_EVERY_S = 10.0
 _MOST_MESSAGES = 50
 _PAUSE_STEP_S = 0.5
 _STOOD_STILL_S = 10.0
@@ -110,8 +112,11 @@ class TopicReader:
         self._out: dict[int, _Out] = {}  # the last batch of a stream, and who gave it
         self._handed_out: PartitionState | None = None  # the last of all
         self._before_release: Callable[[Callable[[Batch], bool]], None] = lambda _: None
-        self._properties = reading_properties(kafka, member, self._on_error)
-        self._consumer = consumer(self._properties)
+        self._kafka = kafka
+        self._member = member
+        self._look_at = time.monotonic() + _LOOK_EVERY_S  # at the files that it was made of
+        self._is_renewing = False
+        self._consumer = self._new_consumer()
         self._died_at: float | None = None  # the consumer: another one took its name
 
     def read(self, wait: float) -> Batch | None:
@@ -126,6 +131,7 @@ class TopicReader:
 
     def fetch(self, wait: float) -> None:
         """Read on for at most `wait` seconds. A partition that has its share in hand rests."""
+        self._renew()
         if self._died_at is not None and time.monotonic() > self._died_at + _JOIN_AGAIN_S:
             self._join_again()
         if not self._subscribed:
@@ -370,7 +376,8 @@ class TopicReader:
             lambda batch: self.is_ours(batch) and self._out[batch.end.stream].state in going
         )
         for state in going:
-            self._commit(state, wait=True)
+            if not self._is_renewing:
+                self._commit(state, wait=True)
         self._forget(places)
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -385,11 +392,35 @@ class TopicReader:
 
     def _join_again(self) -> None:
         """Begin anew with another consumer: one that had a fatal error never reads again."""
+        new = self._new_consumer()
         self._consumer.close()
         self._partitions.clear()
         self._paused.clear()
-        self._consumer = consumer(self._properties)
+        self._consumer = new
         self._subscribed, self._died_at = False, None
+
+    def _new_consumer(self) -> Consumer:
+        return consumer(reading_properties(self._kafka, self._member, self._on_error))
+
+    def _renew(self) -> None:
+        """Join anew when files that the consumer was made of are others now.
+
+        What was delivered and not yet committed comes again, and is judged by its mark. Committing
+        could take long: the old files may be why nobody answers.
+        """
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + _LOOK_EVERY_S
+        if not renewed(self._kafka):
+            return
+        self._is_renewing = True
+        try:
+            self._join_again()
+        except ConfigError as error:  # half replaced, or no certificate: a file will change again
+            self._in_trouble = True
+            self._notices.away(str(error))
+        finally:
+            self._is_renewing = False
 
     def _on_error(self, error: KafkaError) -> None:
         if (error.fatal() or error.code() in _FATAL) and self._died_at is None:

@@ -104,6 +104,14 @@ class TopicWriter:
 
     def send(self, batch: Batch) -> Sequence[Withheld]:
         """Append the batch's rounds, of whatever age. Raises Retry, Rejected, or Rewind."""
+        try:
+            return self._send(batch)
+        except Retry as why:
+            if why.hold:
+                why.renewed = self._appender.has_news
+            raise
+
+    def _send(self, batch: Batch) -> Sequence[Withheld]:
         self._stream = batch.dictionary.stream
         attempt = (batch.frames[0].lineage.line, batch.frames[0].first_seq)
         self._connect()
@@ -136,6 +144,7 @@ class TopicWriter:
         A topic that was made anew takes a new producer: the old one has the old one's places.
         """
         now = self._clock()
+        self._appender.renew()
         if self._appender.is_open and now - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now
             if self._is_another_topic():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.config.tree import Config
-from collector.credentials import MAX_BYTES, Secret, exposure, kafka_properties
+from collector.credentials import MAX_BYTES, Secret, exposure, kafka_properties, renewed
 from collector.errors import ConfigError
 
 
@@ -150,3 +150,27 @@ def test_who_else_may_read_it(file, mode, says):
 
 def test_a_file_that_is_not_there_is_read_by_nobody():
     assert exposure(Path("/nope/nope")) is None
+
+
+def test_kafka_properties_are_taken_up_anew_when_a_file_is_another_one(tmp_path, file):
+    certificate = tmp_path / "me.pem"
+    certificate.write_text("one")
+    kafka = {"sasl.password_file": file, "ssl.certificate.location": str(certificate)}
+    properties = kafka_properties(Config(site="a", kafka=kafka))
+    assert not properties.renew()
+    assert not renewed(properties)
+    file.write_text("another")
+    assert properties.changed()
+    assert renewed(properties)
+    assert dict(properties)["sasl.password"] == "another"
+    assert not renewed(properties)
+    certificate.write_text("another certificate")
+    assert renewed(properties)
+    file.unlink()
+    assert not properties.changed()
+    assert not renewed(properties)
+    assert properties["sasl.password"] == "another", "it is about to be replaced"
+    file.write_text("new")
+    assert renewed(properties)
+    assert "new" not in repr(properties)
+    assert not renewed({"sasl.password": "x"})

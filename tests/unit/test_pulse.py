@@ -10,7 +10,7 @@ from collector.config import SinkConfig
 from collector.errors import CollectorError, Rejected, Retry
 from collector.frame import Instant
 from collector.mark import Withheld
-from collector.pulse import Pace, Pulse, gets_pulse, numbers
+from collector.pulse import Pulse, gets_pulse, numbers
 from collector.pump import Batch
 from collector.status.model import PumpStatus, SpoolStatus, Status, StreamStatus, TargetStatus
 from collector.telemetry import Telemetry
@@ -70,7 +70,7 @@ def results(telemetry: Telemetry) -> dict[str, int]:
 
 
 def test_it_says_a_few_numbers_as_of_now():
-    said = numbers(status(pump(3)), AT_MS, {"forward-c": 60.0})
+    said = numbers(status(pump(3, eta_seconds=60.0)), AT_MS)
     of = (("pump", "forward-c"),)
     assert said == {
         ("edgevitals_pulse_timestamp_seconds", ()): AT_MS / 1000,
@@ -89,10 +89,10 @@ def test_it_says_a_few_numbers_as_of_now():
 
 
 def test_what_is_not_known_is_not_said():
-    said = {name for name, _ in numbers(status(pump(None), writable=False), AT_MS, {})}
+    said = {name for name, _ in numbers(status(pump(None), writable=False), AT_MS)}
     assert "edgevitals_pulse_backlog_rounds" not in said
     assert "edgevitals_pulse_eta_seconds" not in said
-    assert numbers(status(writable=False), AT_MS, {})["edgevitals_pulse_degraded", ()] == 1
+    assert numbers(status(writable=False), AT_MS)["edgevitals_pulse_degraded", ()] == 1
 
 
 def test_its_series_are_the_collectors_own():
@@ -143,13 +143,3 @@ def test_without_a_clock_to_trust_nothing_is_said():
 def test_a_receiver_that_takes_nothing_late_gets_none(window, is_wanted, gets):
     one = SinkConfig(name="c", url="http://c/w", out_of_order_time_window=window, pulse=is_wanted)
     assert gets_pulse(one) is gets
-
-
-def test_how_long_it_will_take_comes_from_how_fast_the_backlog_shrinks():
-    pace = Pace()
-    said = [pace.of(status(pump(left)), at(step)) for step, left in enumerate([100, 80, 60, 60])]
-    assert said == [{}, {"forward-c": 60.0}, {"forward-c": 45.0}, {"forward-c": 67.5}]
-    assert pace.of(status(pump(0)), at(4)) == {"forward-c": 0.0}
-    assert pace.of(status(pump(5)), at(5)) == {}
-    assert pace.of(status(pump(50)), at(6)) == {}
-    assert pace.of(status(pump(None)), at(7)) == {}
