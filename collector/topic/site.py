@@ -42,7 +42,7 @@ class SiteReader(TopicReader):
 
     def fetch(self, wait: float) -> None:
         super().fetch(wait)
-        if self._owned is None and not self._in_trouble and time.monotonic() > self._look_at:
+        if self._owned is None and time.monotonic() > self._look_at:
             self._look_at = time.monotonic() + LOOK_EVERY_S
             self._look()
 
@@ -90,4 +90,5 @@ class SiteReader(TopicReader):
             marks = from_metadata(found.metadata if found.error is None else None)
         except (KafkaException, FormatError):
             return  # asked again soon; what is known meanwhile is older: some rounds come twice
+        self._is_well()  # no record would tell, where the partition is another one's
         self._committed = merged(self._committed, marks.of.get(self._ours.stream, ()))

@@ -9,6 +9,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from collector.frame import Frame, decode
+from collector.topic.site import LOOK_EVERY_S
 from tests.lab.kafka import Kafka
 from tests.lab.prometheus import Prometheus
 from tests.lab.waiting import wait_for
@@ -87,3 +88,67 @@ def seqs_in(broker: Kafka, topic: str) -> list[int]:
                 if isinstance(body, Frame):
                     found += seqs_of(body)
         return found
+
+
+def test_f04_a_collector_whose_rounds_another_one_delivers_takes_the_detour_too(
+    prometheus: Prometheus, tmp_path: Path
+):
+    """One of two has the partition. The other begins behind what the group's commits say."""
+    name = topic()
+    own_broker = Kafka(tmp_path / "kafka", properties=BACK_SOON)
+    with own_broker, link_to(prometheus) as link:
+        edges = {
+            node: Edge(
+                tmp_path / node,
+                node=node,
+                kafka={"bootstrap.servers": own_broker.bootstrap},
+                topic=name,
+                sinks=[to_centre(link)],
+            )
+            for node in ("edge-1", "edge-2")
+        }
+
+        def at_centre(node: str) -> list[int]:
+            tracks = prometheus.samples(f'edgevitals_round_seq{{node="{node}"}}', "1h")
+            return [int(value) for track in tracks for _, value in track.points]
+
+        def is_close(rounds: int) -> bool:
+            return all(
+                max(at_centre(node), default=0) >= edge.seq - rounds > 0
+                for node, edge in edges.items()
+            )
+
+        with edges["edge-1"], edges["edge-2"]:
+            wait_for(lambda: all(len(at_centre(node)) >= 3 for node in edges), SOON, "rounds")
+            edges["edge-2"].wait_for_rounds(int(LOOK_EVERY_S) + 2)  # it has asked the group
+            own_broker.kill()
+            edges["edge-2"].wait_for_rounds(6)
+            wait_for(lambda: is_close(2), SOON, "both by the detour")
+            edges["edge-2"].wait_for_rounds(3)
+            assert is_close(2)
+            own_broker.start()
+            wait_for(
+                lambda: all(
+                    edge.pump("publish").get("backlog_rounds") == 0 for edge in edges.values()
+                ),
+                SOON,
+                "the topic",
+            )
+            wait_for(
+                lambda: len(prometheus.query("edgevitals_pump_detour == 0")) == len(edges),
+                SOON,
+                "the end of the detours",
+            )
+            for edge in edges.values():
+                edge.wait_for_rounds(2)
+            wait_for(lambda: is_close(1), SOON)
+            for edge in edges.values():
+                assert edge.terminate() == 0
+        for node, edge in edges.items():
+            on_disk = edge.seqs_on_disk()
+            assert complete(on_disk)
+            found = at_centre(node)
+            assert found == on_disk[: len(found)], "the last may wait for who has the partition"
+            assert len(found) >= len(on_disk) - 2
+            assert "Traceback" not in edge.log
+        assert_in_order(link.report())
