@@ -60,7 +60,7 @@ class Export:
             told = self._write(into, form)
         except OSError as error:
             raise DiskError(
-                f"{error.filename or into} can't be used: {error.strerror}",
+                f"{into} can't be written: {error.strerror}",
                 "name a file on a disk with room that this user may write to",
             ) from error
         except CollectorError as error:

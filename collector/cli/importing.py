@@ -50,12 +50,14 @@ class Import:
     def __init__(self, config: Config, paths: Sequence[Path], sink: str | None) -> None:
         self._config = config
         self._sinks = sinks_of(config, sink)
+        progress = Progress("reading")
         try:
-            self._carried = Carried(paths)
+            self._carried = Carried(paths, lambda rounds: progress.at(rounds, "rounds"))
         except OSError as error:
             spool_access.cannot_tell(
                 CollectorError(f"{error.filename} can't be read: {error.strerror}")
             )
+        progress.end()
 
     def run(self, output: str) -> int:
         """Deliver to each sink; return the exit code."""

@@ -7,7 +7,7 @@ Then the rounds of all of them are given out by stream and time, each once, as b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
@@ -51,8 +51,10 @@ class Content(NamedTuple):
 class Carried:
     """Some files, indexed."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        """Read them. Raises OSError."""
+    def __init__(self, paths: Sequence[Path], met: Callable[[int], None] = lambda _: None) -> None:
+        """Read them. `met` is told how many rounds were found so far. Raises OSError."""
+        self._met = met
+        self._rounds_met = 0
         self.contents: list[Content] = []
         self.tally = Tally()
         self._places: dict[Stream, list[Place]] = {}
@@ -98,6 +100,8 @@ class Carried:
             if trouble:
                 found.findings.append(Finding(path, at, trouble, says))
             elif isinstance(body, Frame):
+                self._rounds_met += len(body.at)
+                self._met(self._rounds_met)
                 if body.at[0].wall_ms is None:
                     unstamped += len(body.at)
                 else:

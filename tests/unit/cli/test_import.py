@@ -163,3 +163,20 @@ def test_a_journal_that_is_damaged_costs_a_repeat_and_nothing_else(tmp_path):
             journal.write_bytes(b"{")
         assert import_(centre, file).exit_code == 0
         assert seqs_at(peer) == [1, 2, 1, 2]
+
+
+def test_what_is_older_than_the_window_is_not_sent_said_and_not_taken_for_delivered(tmp_path):
+    file = exported(spool_of(tmp_path / "site", 1, 2, 3))
+    with Peer(OK) as peer:
+        centre = config(tmp_path, peer)
+        unlimited = centre.read_text()
+        centre.write_text(unlimited.replace('"unlimited"', '"2h"'))
+        result = import_(centre, file)
+        assert result.exit_code == 1
+        assert "centre: 0 rounds delivered\n" in result.stdout
+        assert "NOT SENT: rounds " in result.stdout
+        assert ": out_of_window: use export --format openmetrics" in result.stdout
+        assert seqs_at(peer) == []
+        centre.write_text(unlimited)
+        assert import_(centre, file).exit_code == 0
+        assert seqs_at(peer) == [1, 2, 3]
