@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from threading import Event
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -38,9 +38,6 @@ from collector.target import Scraper
 from collector.targets import targets
 from collector.telemetry import Telemetry
 from collector.timeline import beginning
-
-if TYPE_CHECKING:
-    pass
 
 END_S = 9.0
 LAST_ROUND_S = 2.0

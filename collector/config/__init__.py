@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collector.config.loading import Loaded, load
 from collector.config.scalars import Address, FreeSpace
-from collector.config.tree import (
-    PRESETS,
-    TIERS,
-    Config,
+from collector.config.sinks import ProxyConfig, SinkConfig
+from collector.config.sources import (
     HostConfig,
     JmxConfig,
     JmxTlsConfig,
     KafkaConfig,
-    ProxyConfig,
-    SinkConfig,
     SourcesConfig,
+)
+from collector.config.tls import TlsConfig
+from collector.config.tree import (
+    PRESETS,
+    TIERS,
+    Config,
     SpoolConfig,
     StatusConfig,
     TierName,
-    TlsConfig,
     TopicConfig,
 )
 

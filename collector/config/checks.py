@@ -13,14 +13,9 @@ from urllib.parse import urlsplit
 from collector.config.headers import FILE_ENDING
 from collector.config.problems import WHOLE_FILE, KeyPath, Place, Problems, shown_path
 from collector.config.reader import Reader
-from collector.config.tree import (
-    Config,
-    HostConfig,
-    JmxConfig,
-    KafkaConfig,
-    SinkConfig,
-    TopicConfig,
-)
+from collector.config.sinks import SinkConfig
+from collector.config.sources import HostConfig, JmxConfig, KafkaConfig
+from collector.config.tree import Config, TopicConfig
 
 _SERIES_OF_A_JVM, _SERIES_OF_A_HOST, _SERIES_OF_KAFKA = 4000, 600, 1000
 _BYTES_A_SAMPLE = 1.7  # on the disk, at a round a record

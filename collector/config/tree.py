@@ -1,6 +1,7 @@
 """The configuration, as one frozen tree: what each key means, its kind and its default.
 
-This file is the reference: the reader, the environment names and the docs page are made from it.
+This file, with `sources.py` and `sinks.py`, is the reference: the reader, the environment names and
+the docs page are made from it.
 A key that stands here works; one that doesn't work yet doesn't stand here.
 """
 
@@ -12,48 +13,31 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from collector.config.headers import header_name, header_value
 from collector.config.kafka_properties import property_name, property_value
-from collector.config.reader import Entries, Switch
+from collector.config.reader import Entries
 from collector.config.scalars import (
     GIB,
     Address,
-    ByteRate,
     FilePath,
     Free,
     FreeSpace,
-    HostName,
     HostPort,
-    HttpUrl,
     Interval,
-    LabelText,
-    Lanes,
-    NameRules,
-    Pattern,
     PlainName,
-    Port,
-    ProxyUrl,
     Rounds,
     Size,
     TopicName,
-    UserName,
-    Window,
     Word,
-    YesNo,
     label_name,
     label_value,
     one_of,
 )
+from collector.config.sinks import SinkConfig
+from collector.config.sources import SourcesConfig
 
 TierName = Literal["vital", "standard", "detail"]
 TIERS: tuple[TierName, ...] = ("vital", "standard", "detail")
 PresetName = Literal["lan", "cellular", "satellite"]
-Engine = Literal["native", "jmxquery"]
-ENGINES: tuple[Engine, ...] = ("native", "jmxquery")
-Protocol = Literal["remote_write", "remote_write_1", "otlp"]
-PROTOCOLS: tuple[Protocol, ...] = ("remote_write", "remote_write_1", "otlp")
-Compression = Literal["snappy", "gzip", "zstd"]
-COMPRESSIONS: tuple[Compression, ...] = ("snappy", "gzip", "zstd")
 
 
 class Preset(NamedTuple):
@@ -87,134 +71,6 @@ class TiersConfig(msgspec.Struct, frozen=True, kw_only=True):
     detail: Annotated[TierConfig, Meta(description="What is nice to have; dropped first.")] = (
         TierConfig()
     )
-
-
-class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How the far side is trusted, and how it may trust us. Files are PEM, read on change."""
-
-    ca_file: Annotated[
-        FilePath | None,
-        Meta(
-            description="Certificates that are trusted: a CA, or the server's own. "
-            "Those of the system if left out."
-        ),
-    ] = None
-    cert_file: Annotated[
-        FilePath | None,
-        Meta(description="Our certificate with its chain, where the server asks for one."),
-    ] = None
-    key_file: Annotated[
-        FilePath | None,
-        Meta(description="The key of cert_file, not encrypted; in cert_file if left out."),
-    ] = None
-    server_name: Annotated[
-        HostName | None,
-        Meta(description="The name that the certificate has; the host of the address if left out."),
-    ] = None
-
-
-class JmxTlsConfig(TlsConfig, frozen=True, kw_only=True):
-    verify_hostname: Annotated[
-        YesNo,
-        Meta(
-            description="Whether the certificate must name the host. JMX certificates often don't, "
-            "since Java's own clients did not ask before JDK 25.0.2; false needs a ca_file that "
-            "signs nothing else."
-        ),
-    ] = True
-
-
-class JmxConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One JVM."""
-
-    address: Annotated[HostPort, Meta(description="Where the JVM's JMX port is.")]
-    job: Annotated[LabelText, Meta(description="The job label.")] = "kafka"
-    instance: Annotated[
-        LabelText | None, Meta(description="The instance label; the address if left out.")
-    ] = None
-    names: Annotated[
-        tuple[NameRules, ...],
-        Meta(description="Profiles or jmx_exporter rule files that make the metric names."),
-    ] = ("default",)
-    username: Annotated[
-        UserName | None, Meta(description="Who reads; a user of the role readonly is enough.")
-    ] = None
-    password_file: Annotated[
-        FilePath | None,
-        Meta(description="File with the user's password, read again when it changes."),
-    ] = None
-    tls: Annotated[
-        JmxTlsConfig | None,
-        Switch(),
-        Meta(description="The JMX server speaks TLS: true, or keys below."),
-    ] = None
-    registry_tls: Annotated[
-        YesNo, Meta(description="The registry speaks TLS too, at the port of the address.")
-    ] = False
-    rmi_port: Annotated[
-        Port | None,
-        Meta(description="The port of the JMX server; what the registry says if left out."),
-    ] = None
-    follow_stub: Annotated[
-        YesNo,
-        Meta(
-            description="Connect to the host that the registry names, not to that of the address: "
-            "for a registry on another machine. The password goes there too."
-        ),
-    ] = False
-    engine: Annotated[
-        Engine,
-        Word("engine", "native", one_of(*ENGINES)),
-        Meta(
-            description="native reads without a JVM. jmxquery starts one for each round: for JVMs "
-            "that native can't read; needs Java and the extra jvm."
-        ),
-    ] = "native"
-
-    @property
-    def target_instance(self) -> str:
-        return self.instance or str(self.address)
-
-
-class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The machine it runs on, under the names of node_exporter."""
-
-    job: Annotated[LabelText, Meta(description="The job label.")] = "node"
-    instance: Annotated[
-        LabelText | None, Meta(description="The instance label; the node if left out.")
-    ] = None
-
-
-class KafkaConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Groups, lag, topics and brokers, under the names of kafka_exporter."""
-
-    groups: Annotated[
-        tuple[Pattern, ...],
-        Meta(description="Consumer groups to read: patterns of whole names."),
-    ] = (".*",)
-    topics: Annotated[
-        tuple[Pattern, ...], Meta(description="Topics to read: patterns of whole names.")
-    ] = (".*",)
-    job: Annotated[LabelText, Meta(description="The job label.")] = "kafka_exporter"
-    instance: Annotated[
-        LabelText | None, Meta(description="The instance label; the node if left out.")
-    ] = None
-
-
-class SourcesConfig(msgspec.Struct, frozen=True, kw_only=True):
-    jmx: Annotated[tuple[JmxConfig, ...], Meta(description="JVMs to read.")] = ()
-    host: Annotated[
-        HostConfig | None, Switch(), Meta(description="Read this machine: true, or keys below.")
-    ] = None
-    kafka: Annotated[
-        KafkaConfig | None,
-        Switch(),
-        Meta(description="Read groups and topics of `kafka`: true, or keys below."),
-    ] = None
-
-    @property
-    def is_any(self) -> bool:
-        return bool(self.jmx) or self.host is not None or self.kafka is not None
 
 
 class SpoolConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,94 +108,6 @@ class TopicConfig(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="The topic of the pulse, written where there are no sinks and read by a "
             "forwarder. If left out, the name with pulse for its last telemetry, else behind pulse."
-        ),
-    ] = None
-
-
-class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """An HTTP proxy on the way to a sink. Proxies of the environment are never used."""
-
-    url: Annotated[ProxyUrl, Meta(description="The proxy; https travels through it unread.")]
-    username: Annotated[UserName | None, Meta(description="Who we are to the proxy.")] = None
-    password_file: Annotated[
-        FilePath | None, Meta(description="File with that user's password, read on change.")
-    ] = None
-
-
-class SinkConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A receiver of Prometheus remote write, or of OTLP metrics."""
-
-    name: Annotated[
-        PlainName, Meta(description="Its name in logs, metrics and the consumer group.")
-    ]
-    url: Annotated[HttpUrl, Meta(description="Where to send, with the path.")]
-    out_of_order_time_window: Annotated[
-        Window,
-        Meta(
-            description="How old a sample the receiver still takes: its own setting of this name, "
-            "or unlimited (VictoriaMetrics)."
-        ),
-    ]
-    protocol: Annotated[
-        Protocol,
-        Word("protocol", "remote_write", one_of(*PROTOCOLS)),
-        Meta(
-            description="remote_write is 2.0, and 1.0 where the receiver doesn't say what it wrote "
-            "of that; remote_write_1 is 1.0 alone; otlp is OTLP over HTTP, with the whole path in "
-            "url."
-        ),
-    ] = "remote_write"
-    compression: Annotated[
-        Compression | None,
-        Word("compression", "zstd", one_of(*COMPRESSIONS)),
-        Meta(
-            description="snappy for remote write and gzip for OTLP if left out. zstd is a third of "
-            "that where the receiver takes it, as VictoriaMetrics does; else it is not used."
-        ),
-    ] = None
-    token_file: Annotated[
-        FilePath | None, Meta(description="File with a bearer token, read again when it changes.")
-    ] = None
-    username: Annotated[
-        UserName | None, Meta(description="Who we are to the receiver, by basic authentication.")
-    ] = None
-    password_file: Annotated[
-        FilePath | None,
-        Meta(description="File with that user's password, read again when it changes."),
-    ] = None
-    headers: Annotated[
-        dict[str, str | Path],
-        Entries(header_name, header_value),
-        Meta(
-            description="More headers of each request, like X-Scope-OrgID. One that is secret is "
-            "written as <header>_file with the path of a file that holds it."
-        ),
-    ] = {}
-    tls: Annotated[
-        TlsConfig | None, Meta(description="Certificates of https; the system's if left out.")
-    ] = None
-    proxy: Annotated[
-        ProxyConfig | None, Meta(description="An HTTP proxy on the way; none if left out.")
-    ] = None
-    rate_limit: Annotated[
-        ByteRate | None,
-        Meta(description="Bytes that may leave for this sink in a second, on average."),
-    ] = None
-    pulse: Annotated[
-        YesNo,
-        Meta(
-            description="Send a few numbers as of now each interval, beside the rounds; never "
-            "where out_of_order_time_window is 0s."
-        ),
-    ] = True
-    rounds_per_request: Annotated[
-        Rounds | None, Meta(description="Rounds that one request holds; the preset's if left out.")
-    ] = None
-    lanes: Annotated[
-        Lanes | None,
-        Meta(
-            description="Requests under way at once, at most one a stream: 4 in a forwarder if "
-            "left out, 1 at a site."
         ),
     ] = None
 
