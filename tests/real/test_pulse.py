@@ -33,19 +33,19 @@ def test_the_centre_sees_the_present_while_the_backlog_is_still_coming(
         edge = Edge(tmp_path, sinks=[sink(url, pulse=True, rate_limit="1kB/s")])
         link.cut()
         with edge:
-            edge.wait_for_rounds(20)
+            edge.wait_for_rounds(12)
             restored = time.time()
             link.restore()
             wait_for(lambda: pulses_at(prometheus, restored), SOON, "a pulse")
             (behind,) = prometheus.query(
                 f'edgevitals_pulse_backlog_rounds{{{OF_SITE},pump="forward-centre"}}'
             )
-            assert behind.value >= 20
-            assert max(seqs_at(prometheus), default=0) < 20
+            assert behind.value >= 12
+            assert max(seqs_at(prometheus), default=0) < 12
             named = {
                 one.labels["__name__"] for one in prometheus.query('{__name__=~".*_pulse_.*"}')
             }
-            wait_for(lambda: len(seqs_at(prometheus)) >= 20, SOON, "the backlog")
+            wait_for(lambda: len(seqs_at(prometheus)) >= 12, SOON, "the backlog")
             wait_for(lambda: len(pulses_at(prometheus, restored)) >= 3, SOON, "more of them")
             assert edge.terminate() == 0
         stored = seqs_at(prometheus)
