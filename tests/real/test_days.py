@@ -29,7 +29,7 @@ DAYS = float(os.environ.get("EDGEVITALS_TEST_DAYS", "0.25"))
 FAULTS = ["restart", "reboot", "ahead", "back", "away"]
 HOUR_S = 3600.0
 UNSET_S = -START_MS / 1000
-MOST_FILES = 120  # a segment for each start, until the quota of 8 MiB
+MOST_FILES = 400  # a segment for each start, until the quota of 8 MiB drops the oldest
 MOST_GROWTH_BYTES = 2 << 20  # and 1 MiB for each 10,000 rounds
 
 
