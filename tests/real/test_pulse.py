@@ -30,7 +30,7 @@ def test_the_centre_sees_the_present_while_the_backlog_is_still_coming(
     """The link is cut, and then so thin for the rounds that they take long."""
     with RemoteWriteWitness() as witness, Proxy(prometheus.port, witness.tap) as link:
         url = f"http://{link.address}/api/v1/write"
-        edge = Edge(tmp_path, sinks=[sink(url, pulse=True, rate_limit="1kB/s")])
+        edge = Edge(tmp_path, sinks=[sink(url, pulse=True, rate_limit="2kB/s")])
         link.cut()
         with edge:
             edge.wait_for_rounds(12)
