@@ -3,9 +3,9 @@
 A member is static (KIP-345): it keeps its partitions over a restart, also after a kill or a power
 cut, and the group notices nothing of a restart within the session's time (45 s). The other side of
 it: what is stopped for good keeps its partitions for so long as well, and then another collector
-takes them over. librdkafka has no way to leave a group as a static member. A dynamic one could
-leave at once, but each restart would then cost two rebalances, and a restart after a kill would
-wait for the dead one's session, with nothing delivered meanwhile. Restarts are the usual case.
+takes them over. A stop can't know whether a restart follows. A dynamic member leaves at once, but
+then each restart costs two rebalances, and one after a kill waits for the dead one's session, with
+nothing delivered meanwhile. Restarts are the usual case.
 """
 
 from __future__ import annotations

@@ -28,6 +28,10 @@ class TopicNames:
         """What a consumer subscribes to: the name, or a regular expression, which begins with ^."""
         return self.name if self._pattern is None else f"^{self._text(_SITE_FOR_KAFKA)}$"
 
+    def has(self, topic: str) -> bool:
+        """Whether the name means this topic."""
+        return bool(self._pattern.fullmatch(topic)) if self._pattern else topic == self.name
+
     def site_of(self, topic: str) -> str | None:
         """The site that a topic belongs to; None when any site's streams may be in it."""
         found = self._pattern.fullmatch(topic) if self._pattern else None

@@ -332,6 +332,12 @@ class TopicReader:
             self._trouble(error.args[0], f"committing to {place.topic}")
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if any(not self._names.has(one.topic) for one in partitions):
+            # A static member that comes back soon is given what it had, without a rebalance, also
+            # when its config names another topic now. It leaves, and joins as a new one.
+            consumer.unsubscribe()
+            self._subscribed = False
+            return
         starts = []
         try:
             committed = consumer.committed(partitions, timeout=_CALL_TIMEOUT_S)

@@ -47,3 +47,10 @@ def test_a_topic_of_a_site_holds_that_sites_streams_alone():
     assert names.belongs(of("store-1"), "plant.edgevitals.store-1")
     assert not names.belongs(of("store-2"), "plant.edgevitals.store-1")
     assert not names.belongs(of("store-1"), "plant.edgevitals.store-10")
+
+
+def test_a_name_means_its_topics_and_no_others():
+    assert TopicNames("edgevitals.telemetry").has("edgevitals.telemetry")
+    assert not TopicNames("edgevitals.telemetry").has("edgevitals.other")
+    assert TopicNames("edgevitals.{site}").has("edgevitals.store-1")
+    assert not TopicNames("edgevitals.{site}").has("telemetry.store-1")
