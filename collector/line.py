@@ -198,7 +198,7 @@ def destinations_of(
 
     `is_limited=False` leaves `rate_limit` to others. `horizon` hears what time it is there.
     """
-    from collector.sinks.access import access  # noqa: PLC0415 - no sink, no HTTP
+    from collector.http.access import access  # noqa: PLC0415 - no sink, no HTTP
     from collector.sinks.post import DEADLINE_S  # noqa: PLC0415
     from collector.sinks.sink import delivery  # noqa: PLC0415
 

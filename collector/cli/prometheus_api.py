@@ -19,9 +19,9 @@ from urllib3.util import parse_url
 
 from collector import __version__
 from collector.errors import CollectorError, ConfigError, Retry
-from collector.sinks.access import Access, Keyring
+from collector.http.access import Access, Keyring
+from collector.http.route import Deadline, Route, words
 from collector.sinks.reply import clean
-from collector.sinks.route import Deadline, Route, words
 
 DEADLINE_S = 60.0
 MAX_BYTES = 32 << 20

@@ -24,8 +24,8 @@ from collector.config import Config, SinkConfig, TlsConfig
 from collector.credentials import Secret
 from collector.dictionary import Stream
 from collector.errors import CollectorError, DiskError
-from collector.sinks.access import Access
-from collector.sinks.access import Login as BasicLogin
+from collector.http.access import Access
+from collector.http.access import Login as BasicLogin
 from collector.spool.carried import Carried
 from collector.spool.export import ExportFile
 

@@ -18,9 +18,9 @@ from urllib3.util import parse_url
 
 from collector import __version__
 from collector.errors import ConfigError, Paced
-from collector.sinks.access import Access, Keyring
+from collector.http.access import Access, Keyring
+from collector.http.route import BROKEN, Deadline, Route, cause_of, tls_hint, words
 from collector.sinks.reply import MAX_BODY_BYTES, Ambiguous, Reply
-from collector.sinks.route import BROKEN, Deadline, Route, cause_of, tls_hint, words
 
 DEADLINE_S = 30.0
 """For all of it, from looking up the receiver's name to the last byte of the reply."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from collector.sinks.access import Access
+from collector.http.access import Access
 from collector.sinks.delivery import Delivery
 from collector.sinks.dialect import Dialect
 from collector.sinks.pace import Pace

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collector.config import SinkConfig
-from collector.sinks.access import Access
+from collector.http.access import Access
 from collector.sinks.delivery import Delivery
 from collector.sinks.dialect import GZIP, SNAPPY, ZSTD, Dialect
 from collector.sinks.otlp import Otlp

@@ -20,7 +20,7 @@ import pytest
 
 from collector.config import TlsConfig
 from collector.errors import Retry
-from collector.sinks.access import Access
+from collector.http.access import Access
 from collector.sinks.post import Post
 from collector.sinks.remote_write import RemoteWrite
 from collector.sinks.reply import Ambiguous

@@ -16,9 +16,9 @@ from collector.credentials import Secret
 from collector.dictionary import Dictionary, Stream
 from collector.errors import Rejected, Retry
 from collector.frame import Frame, Instant, Lineage
+from collector.http.access import Access
 from collector.pump import Batch
 from collector.series import Family, Kind, Series
-from collector.sinks.access import Access
 from collector.sinks.remote_write import RemoteWrite
 from collector.sinks.reply import Ambiguous
 from tests.lab.conversation import Conversation, Exchange

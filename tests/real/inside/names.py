@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.errors import Retry
-from collector.sinks import route
+from collector.http import route
 from collector.sinks.post import Post
 from tests.lab.dns import NameServer
 from tests.real.inside import do

@@ -11,7 +11,7 @@ import pytest
 from collector.cli import prometheus_api
 from collector.cli.prometheus_api import NoAnswerError, PrometheusApi
 from collector.errors import ConfigError
-from collector.sinks.access import Access
+from collector.http.access import Access
 from tests.lab.ports import free_port
 from tests.unit.sinks.peer import Peer, answer, hang, reset
 

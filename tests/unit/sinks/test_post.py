@@ -13,9 +13,9 @@ import pytest
 from collector import __version__
 from collector.config import TlsConfig
 from collector.errors import ConfigError, Paced, Retry
-from collector.sinks.access import Access
+from collector.http.access import Access
+from collector.http.rate import Rate
 from collector.sinks.post import Exchange, Post
-from collector.sinks.rate import Rate
 from collector.sinks.reply import MAX_BODY_BYTES, Ambiguous
 from tests.lab.parts import need
 from tests.lab.ports import free_port

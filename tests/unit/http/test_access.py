@@ -16,7 +16,7 @@ import pytest
 
 from collector.config import ProxyConfig, SinkConfig, TlsConfig
 from collector.errors import Rejected, Retry
-from collector.sinks.access import Access, Keyring, Login, Proxy, access
+from collector.http.access import Access, Keyring, Login, Proxy, access
 from collector.sinks.post import Post
 from collector.sinks.reply import judge
 from tests.lab.ports import free_port

@@ -19,7 +19,7 @@ from collector.config.headers import FILE_ENDING
 from collector.credentials import Secret
 from collector.errors import CollectorError, Retry
 from collector.horizon import Horizon
-from collector.sinks.rate import Rate
+from collector.http.rate import Rate
 
 Read = Callable[[], str]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.sinks.rate import Rate
+from collector.http.rate import Rate
 
 
 class Clock:

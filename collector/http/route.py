@@ -22,8 +22,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from collector.errors import ConfigError, Retry
-from collector.sinks.access import Keyring
-from collector.sinks.resolver import Resolver
+from collector.http.access import Keyring
+from collector.http.resolver import Resolver
 
 CONNECT_S = 5.0
 """For looking up the name, for each address, and for each answer of the proxy and of TLS."""

@@ -8,8 +8,8 @@ from threading import Event
 
 import pytest
 
-from collector.sinks import resolver
-from collector.sinks.resolver import Address, Resolver
+from collector.http import resolver
+from collector.http.resolver import Address, Resolver
 
 V4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 80))
 V6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2001:db8::1", 80, 0, 0))
