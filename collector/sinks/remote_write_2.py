@@ -72,8 +72,11 @@ class RemoteWrite2:
         is_part = piece.width * _FEW <= cells.size
         if is_part:
             own = encode_symbols(cells.dictionary.series[piece.series : piece.series_end])
+            # What is never sent is a matter of the whole dictionary: of a series that it has twice
+            # the second may be here alone, and look like the only one.
+            refused = {i for i in symbols.unsendable if piece.series <= i < piece.series_end}
             encoded = own.encoded
-            for i in without:
+            for i in without | refused:
                 encoded[i - piece.series] = b""
             table = own.table
         else:
