@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 from tests.lab import go
+from tests.lab.part import Part
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 
@@ -20,7 +21,7 @@ NUMBER = "scrape_number"
 VMAGENT, PROMETHEUS_AGENT = "vmagent", "prometheus-agent"
 
 
-class Page:
+class Page(Part):
     """A page of metrics for each agent; the value of every series is the number of the scrape."""
 
     def __init__(self, series: int) -> None:
@@ -48,16 +49,10 @@ class Page:
     def address(self) -> str:
         return f"{HOST}:{self._server.server_port}"
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 

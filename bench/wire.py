@@ -11,8 +11,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import closing
 from threading import Thread
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from bench.rounds import INTERVAL_S, Material, recorded
 from bench.table import Row, Table, Target, Unit
@@ -21,6 +20,7 @@ from collector.pump import MOST_CELLS, Batch
 from collector.sinks.metadata import INTERVAL_S as METADATA_INTERVAL_S
 from collector.sinks.pace import Pace
 from collector.sinks.remote_write import RemoteWrite
+from tests.lab.part import Part
 
 LIVE = {1: None, 4: Target(8.0)}
 DRAINING = {20: Target(5.0)}
@@ -37,7 +37,7 @@ class Request(NamedTuple):
     body: int
 
 
-class Receiver:
+class Receiver(Part):
     """Takes every request on one connection, and remembers how large it was."""
 
     def __init__(self) -> None:
@@ -45,16 +45,10 @@ class Receiver:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = Thread(target=self._serve, name="receiver", daemon=True)
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         self._thread.join(10.0)
         self._listener.close()
 

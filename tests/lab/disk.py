@@ -11,9 +11,8 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tests.lab.part import Part
 from tests.lab.process import Process
 
 SOON = 20.0
@@ -22,7 +21,7 @@ _HOLD = '{mount} && : > "$0/.mounted" && exec sleep infinity'
 _BALLAST = "ballast"
 
 
-class SmallDisk:
+class SmallDisk(Part):
     """A tmpfs. `place` leads to it for those who run `within`, `seen` for the test."""
 
     def __init__(self, folder: Path, size: str = "64m", inodes: int = 10_000) -> None:
@@ -32,17 +31,11 @@ class SmallDisk:
             f'mount -t tmpfs -o size={size},nr_inodes={inodes},mode=700 disk "$0"'
         )
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         self._holder.start()
         self._holder.wait_until((self.seen / ".mounted").exists, SOON)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         self._holder.stop()
 
     @property

@@ -7,8 +7,8 @@ import ipaddress
 import socket
 import struct
 from threading import Thread
-from types import TracebackType
-from typing import Self
+
+from tests.lab.part import Part
 
 PORT = 53  # /etc/resolv.conf can't name another
 
@@ -17,7 +17,7 @@ _A, _AAAA, _IN = 1, 28, 1
 _ANSWER = 0x8180  # a response, recursion was asked for and is there
 
 
-class NameServer:
+class NameServer(Part):
     """Answers over UDP with the addresses in `says`, with an error's name, or not at all (None)."""
 
     def __init__(self, host: str) -> None:
@@ -27,16 +27,10 @@ class NameServer:
         self._socket.bind((host, PORT))
         self._thread = Thread(target=self._serve, name="name server", daemon=True)
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

@@ -6,10 +6,10 @@ import json
 import urllib.error
 import urllib.request
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from tests.lab import go
+from tests.lab.part import Part
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 
@@ -38,7 +38,7 @@ class Span(NamedTuple):
     events: list[dict[str, Any]]
 
 
-class Jaeger:
+class Jaeger(Part):
     def __init__(self, directory: Path) -> None:
         ports = {door: free_port() for door in _DOORS}
         self.otlp_url = f"http://{HOST}:{ports['collector.otlp.http']}"
@@ -46,17 +46,11 @@ class Jaeger:
         flags = [f"--{door}.host-port={HOST}:{port}" for door, port in ports.items()]
         self.process = Process("Jaeger", [go.jaeger(), *flags], directory / "jaeger.log")
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         self.process.start()
         self.process.wait_until(lambda: self._ask("services") is not None, START_SECONDS)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         self.process.stop()
 
     def services(self) -> list[str]:

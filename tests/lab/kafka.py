@@ -9,13 +9,12 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.lab import parts
+from tests.lab.part import Part
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 
@@ -25,7 +24,7 @@ SMALL_JVM = ("-Xmx192m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1
 START_SECONDS = 60.0  # 1.5 s on a quiet machine, 13 s after a kill on a busy one
 
 
-class Kafka:
+class Kafka(Part):
     """One node. It keeps its ports and its data over `stop`, `kill` and `start`.
 
     A cluster is several nodes that are given the same `voters`: node id -> controller port.
@@ -64,18 +63,6 @@ class Kafka:
             [*self._java, *self._jvm, "kafka.Kafka", self._file],
             directory / "kafka.log",
         )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def bootstrap(self) -> str:

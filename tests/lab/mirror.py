@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.lab import parts
 from tests.lab.kafka import SMALL_JVM, Kafka
+from tests.lab.part import Part
 from tests.lab.process import Process
 
 IDENTITY = "org.apache.kafka.connect.mirror.IdentityReplicationPolicy"
@@ -49,7 +48,7 @@ _QUIET = {
 }
 
 
-class MirrorMaker:
+class MirrorMaker(Part):
     """Carries the topics that match `topics` from each source to the target.
 
     `sources` are brokers by alias: the name that mirrored topics get in front. `properties` go
@@ -88,18 +87,6 @@ class MirrorMaker:
             ],
             directory / "mirrormaker.log",
         )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; with `wait`, return once it says so. Its first record comes seconds later."""

@@ -14,9 +14,8 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tests.lab.part import Part
 from tests.lab.waiting import wait_for
 
 TAIL = 40  # lines of a log that are shown when something fails
@@ -29,7 +28,7 @@ class StartError(Exception):
     """A part did not start; the message holds the end of its log."""
 
 
-class Process:
+class Process(Part):
     """One program with a session of its own, so that its children end with it.
 
     Its output is added to `log`, also over restarts. `environment` is added to ours.
@@ -48,18 +47,6 @@ class Process:
         self._environment = {**os.environ, **(environment or {})}
         self._popen: subprocess.Popen[bytes] | None = None
         self._asked = False  # to end
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def pid(self) -> int:

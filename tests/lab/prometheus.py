@@ -12,10 +12,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
 from tests.lab import go, parts
+from tests.lab.part import Part
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 
@@ -40,7 +40,7 @@ class QueryError(Exception):
     """Prometheus refused a query; the message is its own."""
 
 
-class Prometheus:
+class Prometheus(Part):
     """One receiver. It keeps its port and its data over `stop`, `kill` and `start`.
 
     `out_of_order` is the time window as Prometheus writes it ("30d"), None for none. `release` 3
@@ -81,18 +81,6 @@ class Prometheus:
             ],
             directory / "prometheus.log",
         )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Start it and return when it says that it is ready. Raises StartError."""

@@ -8,9 +8,9 @@ import struct
 from collections.abc import Callable
 from enum import Enum
 from threading import Event, Lock, Thread
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
+from tests.lab.part import Part
 from tests.lab.ports import free_port
 
 HOST = "127.0.0.1"
@@ -36,7 +36,7 @@ class Tap(Protocol):
     def received(self, data: bytes) -> int | None: ...
 
 
-class Proxy:
+class Proxy(Part):
     """Listens on a port of its own and passes everything to `target`, a port of this machine.
 
     `tap` is called for each new connection.
@@ -53,18 +53,6 @@ class Proxy:
         self._sockets: set[socket.socket] = set()
         self._threads: list[Thread] = []
         self._changing = Lock()  # listener, sockets, threads
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def address(self) -> str:

@@ -11,12 +11,13 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from threading import Event, Lock, Thread
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+
+from tests.lab.part import Part
 
 TICK = 0.1  # seconds between bursts, and between two entries of the books
 QUIET: dict[str, Any] = {
@@ -66,7 +67,7 @@ class Books:
         return self.written_by(start).acknowledged, most.produced if most else 0
 
 
-class Traffic:
+class Traffic(Part):
     """Writes `rate` records a second to each topic, and reads the first one with three groups.
 
     Restarts of the broker are lived through: nothing is lost, nothing comes twice.
@@ -91,18 +92,6 @@ class Traffic:
         self._stop = Event()
         self._has_committed = {group: Event() for group in GROUPS}
         self._threads: list[Thread] = []
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self, seconds: float = 30.0) -> None:
         """Create the topics, begin, and return when every group has committed offsets."""

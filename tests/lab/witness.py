@@ -13,12 +13,12 @@ import struct
 from collections import Counter
 from queue import Queue
 from threading import Lock, Thread
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from cramjam import snappy
 
 from tests.lab.conversation import Conversation, Exchange
+from tests.lab.part import Part
 from tests.lab.protos import write_request_class
 
 Labels = tuple[tuple[str, str], ...]
@@ -54,7 +54,7 @@ class Report(NamedTuple):
     findings: list[Finding]  # the first ones of those two
 
 
-class RemoteWriteWitness:
+class RemoteWriteWitness(Part):
     """Decodes in a thread of its own, in the order in which the receiver answered."""
 
     def __init__(self) -> None:
@@ -67,16 +67,10 @@ class RemoteWriteWitness:
         self._findings: list[Finding] = []
         self._counting = Lock()
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         self._accepted.put(None)
         self._thread.join()
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.lab import parts
 from tests.lab.kafka import HOST, SMALL_JVM, START_SECONDS, jmx_options
+from tests.lab.part import Part
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 
@@ -21,7 +20,7 @@ admin.enableServer=false
 """
 
 
-class ZooKeeper:
+class ZooKeeper(Part):
     """One server out of the jars of a Kafka release, with JMX."""
 
     def __init__(self, directory: Path, *, version: str) -> None:
@@ -42,18 +41,6 @@ class ZooKeeper:
             directory / "zookeeper.log",
         )
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.process.stop()
-
     @property
     def address(self) -> str:
         return f"{HOST}:{self.port}"
@@ -66,6 +53,9 @@ class ZooKeeper:
         )
         self.process.start()
         self.process.wait_until(self._listens, START_SECONDS)
+
+    def stop(self) -> None:
+        self.process.stop()
 
     @property
     def _file(self) -> Path:

@@ -10,14 +10,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from collector.dictionary import Dictionary, Stream
 from collector.frame import Frame, decode
 from collector.spool.segment import SegmentReader
 from tests.lab.disk import SmallDisk
 from tests.lab.kafka import Kafka
+from tests.lab.part import Part
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 from tests.lab.prometheus import Prometheus
@@ -67,7 +67,7 @@ def run(*args: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-class Edge:
+class Edge(Part):
     """One site. It keeps its spool over `kill`, `stop` and `start`.
 
     `settings` are keys of the configuration; a round a second, of the host if nothing is said.
@@ -103,22 +103,13 @@ class Edge:
             "collector", command, folder / "collector.log", {**environment(), **(variables or {})}
         )
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.process.stop()
-
     def start(self) -> None:
         """Start it, and return when it answers."""
         self.process.start()
         self.process.wait_until(lambda: self._get("/healthz") is not None, SOON)
+
+    def stop(self) -> None:
+        self.process.stop()
 
     def kill(self) -> None:
         """SIGKILL, its admin child with it."""

@@ -8,11 +8,11 @@ import ssl
 import struct
 from collections.abc import Callable
 from threading import Event, Thread
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import cramjam
 
+from tests.lab.part import Part
 from tests.lab.ports import free_port
 from tests.lab.protos import write_request_class
 
@@ -116,7 +116,7 @@ class Early(bytes):
     """A reply that comes before the request's body is read; the connection then ends."""
 
 
-class Peer:
+class Peer(Part):
     """Takes the next entry of the script for each request; the last one again and again.
 
     Bytes are sent and the connection is kept; an action gets the connection, which then ends.
@@ -143,16 +143,10 @@ class Peer:
         self._thread = Thread(target=self._serve, name="peer", daemon=True)
         self._connection: socket.socket | None = None
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         self._stop.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         if self._connection is not None:
