@@ -79,6 +79,30 @@ def consumer(properties: Mapping[str, Any]) -> Consumer:
         raise _refused(error) from error
 
 
+def onlooker(kafka: Properties, group: str) -> Consumer:
+    """A consumer that reads where it is told, joins no group and commits nothing.
+
+    librdkafka wants a group's name all the same. Raises ConfigError as `consumer` does.
+    """
+    return consumer(
+        properties(
+            kafka,
+            {
+                "group.id": group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+                "allow.auto.create.topics": False,
+                "fetch.wait.max.ms": 50,
+                "queued.max.messages.kbytes": 4096,
+                "fetch.message.max.bytes": 1 << 20,
+                "error_cb": lambda _: None,  # what matters comes back from the calls
+            },
+        )
+    )
+
+
 def producer(properties: Mapping[str, Any]) -> Producer:
     """Raises ConfigError for properties that librdkafka refuses."""
     try:

@@ -14,13 +14,12 @@ from collector.dictionary import Dictionary
 from collector.errors import FormatError
 from collector.frame import Frame, decode
 from collector.mark import Marks, from_metadata
-from collector.topic.client import Properties, TopicPlace, consumer, failure, properties
+from collector.topic.client import Properties, TopicPlace, failure, onlooker
 from collector.topic.names import TopicNames
 
 CALL_S = 10.0
 _AT_ONCE = 100
 _GROUP = "edgevitals.scan"
-"""librdkafka wants a name. Nothing is committed under it, nobody joins it."""
 
 
 def scan(topic: str, kafka: Properties, since_ms: int | None) -> Iterator[tuple[Dictionary, Frame]]:
@@ -31,7 +30,7 @@ def scan(topic: str, kafka: Properties, since_ms: int | None) -> Iterator[tuple[
     topic isn't of, are left out. Raises Retry when Kafka gives no answer, ConfigError.
     """
     names = TopicNames(topic)
-    with closing(_consumer(kafka, _GROUP)) as client:
+    with closing(onlooker(kafka, _GROUP)) as client:
         for place in _places(client, names):
             for dictionary, frame in _Partition(client, *place).frames(since_ms):
                 if names.belongs(dictionary.stream, place.topic):
@@ -43,7 +42,7 @@ def committed(topic: str, kafka: Properties, group: str) -> list[Marks]:
 
     Raises Retry, ConfigError.
     """
-    with closing(_consumer(kafka, group)) as client:
+    with closing(onlooker(kafka, group)) as client:
         places = [TopicPartition(*place) for place in _places(client, TopicNames(topic))]
         try:
             found = client.committed(places, timeout=CALL_S)
@@ -132,27 +131,8 @@ class _Partition:
         return high if found.offset < 0 else max(low, found.offset)
 
     def _failed(self, error: KafkaError) -> Exception:
-        return failure(error, f"reading {self._topic}")
-
-
-def _consumer(kafka: Properties, group: str) -> Consumer:
-    return consumer(
-        properties(
-            kafka,
-            {
-                "group.id": group,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-                "allow.auto.create.topics": False,
-                "fetch.wait.max.ms": 50,
-                "queued.max.messages.kbytes": 4096,
-                "fetch.message.max.bytes": 1 << 20,
-                "error_cb": lambda _: None,  # what matters comes back from the calls
-            },
-        )
-    )
+        topic = self._topic
+        return failure(error, f"reading {topic}", f"--operation Read --topic {topic}")
 
 
 def _places(client: Consumer, names: TopicNames) -> list[TopicPlace]:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from collector.dictionary import Stream
 from collector.errors import FormatError
 from collector.frame import Frame, decode
-from collector.topic.client import Properties, TopicPlace, consumer, failure, properties
+from collector.topic.client import Properties, TopicPlace, failure, onlooker
 from collector.topic.record import read_headers
 
 MOST_RECORDS = 20_000
@@ -30,7 +30,6 @@ _FIRST_WINDOW = 64
 _WINDOW_GROWS = 4
 _AT_ONCE = 100
 _GROUP = "edgevitals.tail"
-"""librdkafka wants a name. Nothing is committed under it, nobody joins it."""
 
 _NO_SUCH_PLACE = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -102,23 +101,7 @@ class Tail:
         self._until = time.monotonic() + seconds
         self._records = MOST_RECORDS
         self._bytes = MOST_BYTES
-        self._consumer: Consumer = consumer(
-            properties(
-                kafka,
-                {
-                    "group.id": _GROUP,
-                    "enable.auto.commit": False,
-                    "enable.auto.offset.store": False,
-                    "enable.partition.eof": True,
-                    "auto.offset.reset": "error",
-                    "allow.auto.create.topics": False,
-                    "fetch.wait.max.ms": 50,
-                    "queued.max.messages.kbytes": 4096,
-                    "fetch.message.max.bytes": 1 << 20,
-                    "error_cb": lambda _: None,  # what matters comes back from the calls
-                },
-            )
-        )
+        self._consumer = onlooker(kafka, _GROUP)
 
     def close(self) -> None:
         self._consumer.close()
