@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from shlex import quote
 from threading import Event, Thread
 from typing import TypeVar
 
@@ -47,6 +48,9 @@ TIME_TO_START = 0.3
 """Seconds that a new child and its first connection take; with less left there is no second try."""
 CHILD_ENDS_EARLIER = 0.25
 """Seconds by which the child's deadline comes before the caller's, for the way back."""
+
+_OPERATIONS = {"create topic": "Create", "read topic config": "DescribeConfigs"}
+_OF_A_GROUP = {"list groups", "describe groups", "read committed offsets"}
 
 T = TypeVar("T")
 
@@ -327,7 +331,7 @@ def hint(failure: Failure) -> str:
             "next read; if it goes on, report it with the text above"
         )
     if failure.is_forbidden:
-        return "give the collector's user the right to Describe it (kafka-acls.sh --add)"
+        return f"give the collector's user the right: kafka-acls.sh --add {_right(failure)}"
     if code in ("_AUTHENTICATION", "_SSL"):
         return "check security.protocol, sasl.* and ssl.* under kafka:"
     if code == "_RESOLVE":
@@ -335,6 +339,18 @@ def hint(failure: Failure) -> str:
     if code in ("_INVALID_ARG", "_UNKNOWN_PROPERTY"):
         return "correct the properties under kafka:"
     return "check that the broker runs and that kafka: bootstrap.servers names it"
+
+
+def _right(failure: Failure) -> str:
+    """Return the right that is missing, as kafka-acls.sh is told it."""
+    operation = _OPERATIONS.get(failure.call, "Describe")
+    kind = failure.code.removesuffix("_AUTHORIZATION_FAILED").lower()
+    if kind == "cluster":
+        return f"--operation {operation} --cluster"
+    # A topic of a group's commits is about the group: the topic has no name here.
+    is_of_a_group = failure.call in _OF_A_GROUP
+    name = failure.about.partition("/")[0] if is_of_a_group == (kind == "group") else ""
+    return f"--operation {operation} --{kind} {quote(name or '*')}"
 
 
 def _environment() -> dict[str, str]:

@@ -96,7 +96,7 @@ class TopicCreation:
         if failure is not None and failure.code == "INVALID_CONFIG":  # a broker older than 3.6
             failure = self._make(topic, replicas, config)
         if failure is not None and failure.code != "TOPIC_ALREADY_EXISTS":
-            raise _retry(failure, f"creating {topic}", f"--operation Create --topic {topic}")
+            raise _retry(failure, f"creating {topic}")
         return self._wait_until_known(topic)
 
     def _make(self, topic: str, replicas: int, config: dict[str, str]) -> Failure | None:
@@ -156,13 +156,10 @@ def _soon(seconds: float) -> float:
     return time.monotonic() + seconds
 
 
-def _retry(failure: Failure, doing: str, needs: str = "") -> Retry:
-    says = hint(failure)
-    if failure.is_forbidden and needs:
-        says = f"give the collector's user the right: kafka-acls.sh --add {needs}"
+def _retry(failure: Failure, doing: str) -> Retry:
     return Retry(
         f"{doing}: {failure.text} ({failure.code})",
-        says,
+        hint(failure),
         hold=failure.is_forbidden,
         reached=False,
     )

@@ -28,6 +28,14 @@ class TopicNames:
         """What a consumer subscribes to: the name, or a regular expression, which begins with ^."""
         return self.name if self._pattern is None else f"^{self._text(_SITE_FOR_KAFKA)}$"
 
+    @property
+    def resource(self) -> str:
+        """The topics, as kafka-acls.sh is told them: it knows a name, and how names begin."""
+        if self._pattern is None:
+            return f"--topic {self.name}"
+        head = self.name.partition(ANY_SITE)[0]
+        return f"--topic {head} --resource-pattern-type prefixed" if head else "--topic '*'"
+
     def has(self, topic: str) -> bool:
         """Whether the name means this topic."""
         return bool(self._pattern.fullmatch(topic)) if self._pattern else topic == self.name

@@ -87,7 +87,10 @@ class PulseTopic:
             self._producer.purge()  # what comes late is no pulse any more
             self._producer.flush(0)
             says = f"writing to {self._topic}"
-            raise (failure(failed[0], says) if failed else Retry(f"{says}: no answer in time"))
+            needs = f"--operation Write --topic {self._topic}"
+            raise (
+                failure(failed[0], says, needs) if failed else Retry(f"{says}: no answer in time")
+            )
         return ()
 
     def close(self) -> None:

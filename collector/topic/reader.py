@@ -435,7 +435,7 @@ class TopicReader:
 
     def _trouble(self, error: KafkaError, doing: str) -> None:
         self._in_trouble = True
-        self._notices.away(str(failure(error, doing)))
+        self._notices.away(str(failure(error, doing, f"--operation Read {self._names.resource}")))
 
     def _is_well(self) -> None:
         if self._in_trouble:

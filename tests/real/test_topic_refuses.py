@@ -159,7 +159,7 @@ def test_f44_a_quota_slows_and_is_no_error(site):
 def test_f44_each_missing_right_is_named_and_nothing_is_lost(guest):
     guest.take(2)
     guest.start()
-    wait_for(lambda: "right to Describe" in guest.account.said, SOON)
+    wait_for(lambda: "--add --operation Describe" in guest.account.said, SOON)
     guest.place.allow(USER, AclOperation.DESCRIBE)
     wait_for(lambda: "--add --operation Write" in guest.account.said, SOON)
     assert guest.account.state == "holding"

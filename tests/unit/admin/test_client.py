@@ -321,3 +321,22 @@ def test_secrets_are_in_no_process_list(start, monkeypatch):
 )
 def test_every_failure_ends_with_what_to_do(code, word):
     assert word in hint(Failure("list topics", code, "text"))
+
+
+@pytest.mark.parametrize(
+    "call, code, about, right",
+    [
+        ("describe topic", "TOPIC", "telemetry", "Describe --topic telemetry"),
+        ("create topic", "TOPIC", "telemetry", "Create --topic telemetry"),
+        ("read topic config", "TOPIC", "telemetry", "DescribeConfigs --topic telemetry"),
+        ("read end offsets", "TOPIC", "orders/3", "Describe --topic orders"),
+        ("read committed offsets", "GROUP", "billing", "Describe --group billing"),
+        ("read committed offsets", "TOPIC", "billing", "Describe --topic '*'"),
+        ("describe groups", "GROUP", "till no. 4", "Describe --group 'till no. 4'"),
+        ("list groups", "GROUP", "", "Describe --group '*'"),
+        ("list brokers", "CLUSTER", "", "Describe --cluster"),
+    ],
+)
+def test_f44_a_missing_right_is_named_with_what_it_is_for(call, code, about, right):
+    says = hint(Failure(call, f"{code}_AUTHORIZATION_FAILED", "not allowed", about))
+    assert says.endswith(f"kafka-acls.sh --add --operation {right}")

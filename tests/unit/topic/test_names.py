@@ -14,6 +14,18 @@ def of(site: str) -> Stream:
     return Stream(site, "edge-1", "standard")
 
 
+@pytest.mark.parametrize(
+    "name, resource",
+    [
+        ("edgevitals.telemetry", "--topic edgevitals.telemetry"),
+        ("edgevitals.{site}", "--topic edgevitals. --resource-pattern-type prefixed"),
+        ("{site}.telemetry", "--topic '*'"),
+    ],
+)
+def test_an_acl_names_the_topics_as_closely_as_it_can(name, resource):
+    assert TopicNames(name).resource == resource
+
+
 def test_a_plain_name_is_one_topic_with_streams_of_any_site():
     names = TopicNames("edgevitals.telemetry")
     assert names.subscription == "edgevitals.telemetry"
