@@ -410,3 +410,32 @@ def test_f03_any_history_is_seen_in_order_and_every_loss_has_its_gap():
         SpoolMachine,
         settings=settings(max_examples=HISTORIES, stateful_step_count=30, deadline=None),
     )
+
+
+@pytest.mark.parametrize("syncs", [0, 1, 2])
+def test_f03_behind_a_round_that_was_refused_a_damaged_one_still_counts(syncs):
+    """A history that once gave a seq twice: the refused round had used up its own.
+
+    A start takes each record that it can't read for one round: so a line may have no hole. What
+    the disk refused gives its seq back, or, when it may be there all the same, is written again
+    before any other. One hole is left that nobody can know of, and none is played here: memory
+    has that round no more when the disk takes rounds again, and a power cut takes its bytes. If
+    then all rounds behind it are damaged before any reader had one, each record counts, and the
+    hole does not: nothing on that disk tells of it.
+    """
+    machine = SpoolMachine()
+    machine.start()
+    try:
+        machine.append(1)
+        (segment,) = (machine.place / _TIER).iterdir()
+        durable = segment.stat().st_size
+        if syncs:
+            machine.syncs_fail(syncs)
+        else:
+            machine.the_disk_refuses(1)
+        machine.append(1)
+        os.truncate(segment, durable)  # a power cut: what no sync confirmed is gone
+        machine.damage_the_newest_round(at=1, mask=1)
+        machine.stop_and_start()
+    finally:
+        machine.teardown()
