@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from collector.cli.options import output_option
 from collector.cli.program import OK, Verb
 from collector.cli.words import size, span
 
@@ -35,13 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--offline", is_flag=True, help="With --uses: judge by the config's rules, ask no target."
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="With --uses: a page for people, or JSON.",
-)
+@output_option("With --uses: a page for people, or JSON.")
 def check(files: tuple[Path, ...], uses: bool, offline: bool, output: str) -> int:
     """Say whether a config is right, and what would run with it. Connects to nothing.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from collector.cli import spool_access
+from collector.cli.options import config_option, output_option
 from collector.cli.program import Verb
 
 
@@ -20,17 +21,9 @@ from collector.cli.program import Verb
     ),
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "-c",
-    "--config",
-    "file",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The configuration whose sinks get the rounds.",
-)
+@config_option("The configuration whose sinks get the rounds.", required=True)
 @click.option("--sink", metavar="NAME", help="Only this sink; all of them if left out.")
-@spool_access.OUTPUT
+@output_option()
 def import_(files: tuple[Path, ...], file: Path, sink: str | None, output: str) -> int:
     """Deliver the rounds of exported files to the sinks of a config.
 

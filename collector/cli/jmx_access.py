@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from collector.cli.options import output_option
 from collector.cli.words import harmless
 from collector.errors import SourceError
 
@@ -38,7 +39,7 @@ def options(command: Callable[..., int]) -> Callable[..., int]:
         (
             click.argument("address", metavar="HOST:PORT"),
             click.argument("pattern", default="*:*"),
-            click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text"),
+            output_option(),
             click.option("--username", metavar="USER", help="Who reads."),
             click.option(
                 "--password-file", type=file, metavar="FILE", help="File with the password alone."

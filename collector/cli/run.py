@@ -12,6 +12,7 @@ from types import FrameType
 import click
 
 from collector.cli.log import LEVELS, to_stderr
+from collector.cli.options import config_option
 from collector.cli.program import OK, Verb
 
 
@@ -23,15 +24,7 @@ from collector.cli.program import OK, Verb
         ("edgevitals run -c config.yaml --log-level debug", "with every step"),
     ),
 )
-@click.option(
-    "-c",
-    "--config",
-    "file",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="What to run.",
-)
+@config_option("What to run.", required=True)
 @click.option(
     "--log-level",
     type=click.Choice(LEVELS),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from collector.cli.options import config_option, output_option
 from collector.cli.program import OK, PROBLEM, Verb
 from collector.cli.words import harmless
 
@@ -25,21 +26,8 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("address", required=False, metavar="[HOST:PORT]")
-@click.option(
-    "-c",
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Read the sources of this configuration.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Prometheus's text format, or JSON.",
-)
+@config_option("Read the sources of this configuration.")
+@output_option("Prometheus's text format, or JSON.")
 def scrape(address: str | None, file: Path | None, output: str) -> int:
     """Read everything once and print it.
 

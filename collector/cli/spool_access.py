@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from collector.cli.options import Option, config_option, output_option
 from collector.cli.program import CANNOT_TELL, complain
 from collector.errors import CollectorError
 
@@ -16,15 +16,8 @@ if TYPE_CHECKING:
     from collector.config import Config
     from collector.spool.reading import SpoolFiles
 
-OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option(
-        "-c",
-        "--config",
-        "file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="The configuration that names the spool.",
-    ),
+OPTIONS: tuple[Option, ...] = (
+    config_option("The configuration that names the spool."),
     click.option(
         "--spool",
         "folder",
@@ -32,20 +25,13 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         metavar="PATH",
         help="The spool itself.  [default: /var/lib/edgevitals]",
     ),
-)
-
-OUTPUT = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="A page for people, or JSON.",
+    output_option(),
 )
 
 
 def options(verb: Any) -> Any:
     """Add -c, --spool and -o to a verb."""
-    for option in reversed((*OPTIONS, OUTPUT)):
+    for option in reversed(OPTIONS):
         verb = option(verb)
     return verb
 

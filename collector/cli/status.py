@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from collector.cli.options import config_option, output_option
 from collector.cli.program import CANNOT_TELL, OK, PROBLEM, Verb
 from collector.cli.words import harmless, size, span, table
 from collector.errors import CollectorError
@@ -39,21 +40,8 @@ class NoAnswerError(CollectorError):
     ),
 )
 @click.option("--url", help=f"Where it listens.  [default: {DEFAULT_URL}]")
-@click.option(
-    "-c",
-    "--config",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Ask where this configuration has it listen.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="A page for people, or /status.json as it is.",
-)
+@config_option("Ask where this configuration has it listen.")
+@output_option("A page for people, or /status.json as it is.")
 def status(url: str | None, file: Path | None, output: str) -> int:
     """Print how the running collector is: its targets, spool and sinks.
 
