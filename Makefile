@@ -9,7 +9,7 @@ BIN := .venv/bin
 .PHONY: test check fix demo bench bench-memory clean python parts soak mutants deploy-test
 
 test: parts-of-tests check
-	$(BIN)/pytest $(PYTEST)
+	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
 
 check: python
 	$(BIN)/ruff check
