@@ -229,7 +229,8 @@ def test_parts_end_when_the_tests_are_killed(tmp_path: Path):
     ) as owner:
         assert owner.stdout is not None
         part = int(owner.stdout.readline())
-        assert is_alive(part)
+        # Until it is sleep itself, setpriv may not have asked for its death yet.
+        wait_for(lambda: Path(f"/proc/{part}/comm").read_text() == "sleep\n")
         owner.kill()
     wait_for(lambda: not is_alive(part))
 
