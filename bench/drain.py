@@ -1,8 +1,9 @@
 """A day of 4,000 series drains from a real topic into a real Prometheus.
 
 The backlog is written by the real writer: the recording over and over, six rounds a frame. Then
-`edgevitals run` starts, reads it as a consumer group, and delivers it by remote write. CPU and
-memory of both ends are looked at from outside: who is at its limit, we or the receiver?
+`edgevitals run` starts as a forwarder, reads it as a consumer group, and delivers it by remote
+write. CPU and memory of both ends are looked at from outside: who is at its limit, we or the
+receiver?
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def run() -> list[Table]:
         dictionary, last = _fill(broker.bootstrap)
         edge = Edge(
             place / "edge",
-            node="forwarder",
+            sources={},
             kafka={"bootstrap.servers": broker.bootstrap},
             topic={"name": TOPIC, "max_size": "1GiB"},
             sinks=[sink(centre.write_url)],
