@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from collector.dictionary import Stream
+from collector.errors import WrongSite
 
 ANY_SITE = "{site}"
 _SITE = "[A-Za-z0-9._-]{1,64}"
@@ -62,3 +63,13 @@ class TopicNames:
     def _text(self, site: str) -> str:
         """As POSIX writes it: the only character of a topic's name with a meaning is the dot."""
         return site.join(part.replace(".", "[.]") for part in self.name.split(ANY_SITE))
+
+
+def wrong_site(stream: Stream | None) -> WrongSite:
+    """What is to be said of a record that doesn't belong into its topic."""
+    whose = "/".join(stream) if stream else "another site"
+    return WrongSite(
+        f"a record of {whose} in the topic of another site",
+        "does a collector write to the wrong topic? Give it the right site, or its user no right "
+        "to write here",
+    )

@@ -33,8 +33,8 @@ from collector.pump import Appetite, Batch
 from collector.topic.client import Properties, TopicPlace, consumer, failure
 from collector.topic.member import Member, reading_properties
 from collector.topic.names import TopicNames
-from collector.topic.partition import WHOLE, PartitionState, Record
-from collector.topic.record import read_headers
+from collector.topic.partition import WHOLE, PartitionState
+from collector.topic.record import Record, read_headers
 
 _CALL_TIMEOUT_S = 5.0
 _LOOK_EVERY_S = 10.0

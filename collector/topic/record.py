@@ -30,6 +30,14 @@ class Labelled(NamedTuple):
     min_reader: int
 
 
+class Record(NamedTuple):
+    """A record as the consumer gives it."""
+
+    offset: int
+    labels: Labelled
+    value: bytes
+
+
 def frame_headers(stream: Stream, frame: Frame) -> list[Header]:
     first_ms, last_ms = frame.at[0].wall_ms, frame.at[-1].wall_ms
     return [

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from collector.dictionary import Dictionary, Stream
 from collector.frame import Frame, encode_dictionary, encode_frame
 from collector.pump import Batch
-from collector.topic.partition import Record
-from collector.topic.record import Labelled, dictionary_headers, frame_headers, read_headers
+from collector.topic.record import Labelled, Record, dictionary_headers, frame_headers, read_headers
 from tests.unit.examples import line_frame, small_dictionary, wall_of
 
 A = Stream("store-1", "node-a", "standard")

@@ -10,8 +10,9 @@ from collector.frame import ClockStep, Instant, Lineage, encode_dictionary, enco
 from collector.horizon import Horizon
 from collector.mark import Marks
 from collector.pump import Appetite
-from collector.topic.partition import MAX_FUTURE_BYTES, PartitionState, Record
-from collector.topic.record import Labelled
+from collector.topic.future import MAX_FUTURE_BYTES
+from collector.topic.partition import PartitionState
+from collector.topic.record import Labelled, Record
 from tests.unit.examples import BOOT, STREAM, small_dictionary
 
 EAGER = Appetite(1, 0.0)

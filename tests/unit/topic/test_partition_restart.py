@@ -6,7 +6,8 @@ import pytest
 
 from collector.mark import GapReason, Mark, Marks
 from collector.pump import MOST_ROUNDS
-from collector.topic.partition import KEPT_DICTIONARIES, LOOK_BACK, WHOLE, PartitionState
+from collector.topic.backlog import KEPT_DICTIONARIES
+from collector.topic.partition import LOOK_BACK, WHOLE, PartitionState
 from tests.unit.examples import wall_of
 from tests.unit.topic.partition_log import A, B, C, PartitionLog, rounds_of, seqs, words
 from tests.unit.topic.readers import (
@@ -172,8 +173,8 @@ def test_old_dictionaries_are_let_go(log):
             state.add(log.dictionary(words(stream, size)))
             state.add(log.frame(words(stream, size), log.end))
             drained(state)
-    assert len(state._dictionaries) == 3 * KEPT_DICTIONARIES
-    assert state._copies.keys() == state._dictionaries.keys()
+    assert len(state._dictionaries.known) == 3 * KEPT_DICTIONARIES
+    assert state._dictionaries._copies.keys() == state._dictionaries.known.keys()
 
 
 def test_no_dictionary_is_let_go_that_a_frame_in_hand_needs(log):

@@ -6,7 +6,7 @@ import pytest
 
 from collector.errors import TooNew
 from collector.mark import GapReason, Marks
-from collector.topic import partition as partition_module
+from collector.topic import dictionaries as dictionaries_module
 from collector.topic.partition import PartitionState
 from tests.unit.topic.partition_log import A, B, PartitionLog, seqs, words
 from tests.unit.topic.readers import (
@@ -159,7 +159,7 @@ def test_frames_that_waited_too_long_close_the_gap_that_they_left(log):
 
 
 def test_waiting_frames_are_bounded_and_what_is_dropped_is_a_gap(log, monkeypatch):
-    monkeypatch.setattr(partition_module, "MAX_ORPHANS", 3)
+    monkeypatch.setattr(dictionaries_module, "MAX_ORPHANS", 3)
     log.dictionary(words(A, 2))
     log.frame(words(A, 2), 1)
     for seq in range(2, 7):
