@@ -68,7 +68,7 @@ class SiteReader(TopicReader):
 
     @property
     def _owned(self) -> PartitionState | None:
-        return self._partitions.get(self._ours.place)
+        return self._assigned.partitions.get(self._ours.place)
 
     def _of(self, state: PartitionState) -> Known:
         return state.known(self._ours.stream)
@@ -86,9 +86,9 @@ class SiteReader(TopicReader):
         """Ask the group how far our stream has come where somebody else delivers it."""
         place = TopicPartition(*self._ours.place)
         try:
-            (found,) = self._consumer.committed([place], timeout=_LOOK_TIMEOUT_S)
+            (found,) = self._group.consumer.committed([place], timeout=_LOOK_TIMEOUT_S)
             marks = from_metadata(found.metadata if found.error is None else None)
         except (KafkaException, FormatError):
             return  # asked again soon; what is known meanwhile is older: some rounds come twice
-        self._is_well()  # no record would tell, where the partition is another one's
+        self._trouble.is_over()  # no record would tell, where the partition is another one's
         self._committed = merged(self._committed, marks.of.get(self._ours.stream, ()))

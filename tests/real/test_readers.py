@@ -191,10 +191,10 @@ def test_f30_a_cut_of_hours_is_waited_through_and_the_group_stays_as_it_is(place
         batch = None
         while batch is None:
             batch = reader.read(0.2)
-        assigned = dict(reader._partitions)
+        assigned = dict(reader._assigned.partitions)
         for _ in range(3):
             assert reader.wait(3.0, stop), "it is still ours"
-        assert reader._partitions == assigned, "and was never taken away and given back"
+        assert reader._assigned.partitions == assigned, "and was never taken away and given back"
         reader.commit(batch)
     assert place.committed()[1].of[A.key][-1].seq == 1
 
@@ -228,7 +228,7 @@ def test_f29_what_retention_ate_unread_is_told_with_its_seqs_and_times(place: Pl
 
 def test_f39_a_reader_whose_place_another_one_took_joins_again(place: Place, monkeypatch):
     """Two collectors with one name push each other out of the group: whoever is left reads on."""
-    monkeypatch.setattr("collector.topic.reader._JOIN_AGAIN_S", 1.0)
+    monkeypatch.setattr("collector.topic.membership._JOIN_AGAIN_S", 1.0)
     place.write(words(A), (1, 2))
     with place.reader("a", SESSION) as first:
         assert take(first, 2) == [1, 2]
@@ -236,7 +236,9 @@ def test_f39_a_reader_whose_place_another_one_took_joins_again(place: Place, mon
             place.write(words(A), (3, 1))
             assert take(second, 1) == [3]
         place.write(words(A), (4, 1))
-        wait_for(lambda: first.read(0.2) is None and first._died_at, SOON, "it is pushed out")
+        wait_for(
+            lambda: first.read(0.2) is None and first._group._died_at, SOON, "it is pushed out"
+        )
         found: list[int] = []
         while 4 not in found:
             found += take(first, 1)

@@ -97,7 +97,9 @@ def test_a_commit_has_all_that_the_next_reader_needs(place):
     place.write(words(A), (5, 1))
     with place.reader() as reader:
         assert take(reader, 1) == [5]
-        assert reader._searched == set(), "no look back: the dictionary's place is in the commit"
+        assert reader._assigned.searched == set(), (
+            "no look back: the dictionary's place is in the commit"
+        )
     assert place.heard.repeated == 0
 
 
@@ -114,7 +116,7 @@ def test_without_its_marks_a_reader_looks_back_for_the_dictionary(place):
     place.forget_marks(4)
     with place.reader() as reader:
         assert take(reader, 2) == [4, 5]
-        assert reader._searched == {(TopicPlace(place.name, STANDARD), words(A).id)}
+        assert reader._assigned.searched == {(TopicPlace(place.name, STANDARD), words(A).id)}
     assert place.committed()[1].dictionary_offset == 0
 
 
@@ -143,7 +145,7 @@ def test_frames_whose_dictionary_retention_ate_wait_for_the_next_copy(place):
     place.delete_before(2)
     with place.reader() as reader:
         assert reader.read(0.2) is None
-        wait_for(lambda: reader.read(0.2) is None and reader._searched, SOON)
+        wait_for(lambda: reader.read(0.2) is None and reader._assigned.searched, SOON)
         place.write(words(A), (5, 1))
         assert take(reader, 4) == [2, 3, 4, 5]
 
