@@ -24,8 +24,8 @@ from collector.sinks.remote_write_1 import RemoteWrite1
 from collector.sinks.remote_write_2 import WRITTEN, RemoteWrite2
 from collector.sinks.reply import Reply
 from collector.topic.packing import join
-from collector.topic.partition import PartitionState, Record
-from collector.topic.record import Labelled
+from collector.topic.partition import PartitionState
+from collector.topic.record import Labelled, Record
 from collector.topic.writer import DICTIONARY_EVERY_FRAMES
 
 ROUNDS_A_FRAME = (1, 6, 20)
