@@ -46,16 +46,16 @@ clean:
 
 # Longer runs, beside the tests.
 soak: parts
-	JMX_MUTATIONS=100000 $(BIN)/pytest --timeout=3600 tests/unit/jmx/test_mutations.py
-	EDGEVITALS_TEST_AWAY_S=600 $(BIN)/pytest --timeout=3600 tests/real/test_detour.py
-	EDGEVITALS_TEST_KILLS=1000 EDGEVITALS_TEST_REBALANCES=200 \
+	SOAK_MUTATIONS=100000 $(BIN)/pytest --timeout=3600 tests/unit/jmx/test_mutations.py
+	SOAK_AWAY_S=600 $(BIN)/pytest --timeout=3600 tests/real/test_detour.py
+	SOAK_KILLS=1000 SOAK_REBALANCES=200 \
 		$(BIN)/pytest --timeout=3600 tests/real/test_readers.py
-	SPOOL_HISTORIES=2000 SPOOL_DAMAGES=5000 $(BIN)/pytest --timeout=3600 tests/unit/spool/test_model.py \
+	SOAK_HISTORIES=2000 SOAK_DAMAGES=5000 $(BIN)/pytest --timeout=3600 tests/unit/spool/test_model.py \
 		tests/unit/spool/test_damage.py
-	CONNECTION_CUTS=500 LINK_FLAPS=60 $(BIN)/pytest --timeout=3600 tests/real/test_connection.py -k "f25 or f26"
-	BROKER_KILLS=200 OUTAGE_ROUNDS=80000 $(BIN)/pytest --timeout=3600 tests/real/test_topic_broker_away.py -k "f04 or f05"
-	EDGEVITALS_TEST_KILLS=1000 EDGEVITALS_TEST_CALLS=25 $(BIN)/pytest --timeout=3600 tests/real/test_kills.py
-	EDGEVITALS_TEST_DAYS=30 $(BIN)/pytest --timeout=3600 tests/real/test_days.py
+	SOAK_CUTS=500 SOAK_FLAPS=60 $(BIN)/pytest --timeout=3600 tests/real/test_connection.py -k "f25 or f26"
+	SOAK_BROKER_KILLS=200 SOAK_OUTAGE_ROUNDS=80000 $(BIN)/pytest --timeout=3600 tests/real/test_topic_broker_away.py -k "f04 or f05"
+	SOAK_KILLS=1000 SOAK_CALLS=25 $(BIN)/pytest --timeout=3600 tests/real/test_kills.py
+	SOAK_DAYS=30 $(BIN)/pytest --timeout=3600 tests/real/test_days.py
 
 # Planted bugs: each must make the test that it names fail.
 mutants: python

@@ -1,6 +1,6 @@
 """What happens to a connection on its way: cut, thin, flapping, with names that lead nowhere.
 
-`CONNECTION_CUTS` is how often the line is cut, `LINK_FLAPS` how often the link goes down: `make
+`SOAK_CUTS` is how often the line is cut, `SOAK_FLAPS` how often the link goes down: `make
 soak` sets more than is usual here.
 """
 
@@ -34,8 +34,8 @@ from tests.real.test_remote_write import SIZE, batch, must_hold, rounds
 from tests.unit.sinks.certificates import Authority
 from tests.unit.sinks.peer import Peer, answer
 
-CUTS = int(os.environ.get("CONNECTION_CUTS", "40"))
-FLAPS = int(os.environ.get("LINK_FLAPS", "1"))
+CUTS = int(os.environ.get("SOAK_CUTS", "40"))
+FLAPS = int(os.environ.get("SOAK_FLAPS", "1"))
 
 
 @pytest.fixture

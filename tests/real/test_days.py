@@ -23,7 +23,7 @@ from collector.mark import GapReason
 from collector.pump import Batch, PartlyRejected
 from tests.unit.site import INTERVAL_S, START_MS, TIER, Site
 
-DAYS = float(os.environ.get("EDGEVITALS_TEST_DAYS", "0.25"))
+DAYS = float(os.environ.get("SOAK_DAYS", "0.25"))
 """30 in `make soak`: 172,800 rounds."""
 
 FAULTS = ["restart", "reboot", "ahead", "back", "away"]

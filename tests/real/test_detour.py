@@ -16,7 +16,7 @@ from tests.lab.waiting import wait_for
 from tests.real.edge import BACK_SOON, SOON, Edge, jmx, seqs_at, seqs_of, to_centre
 from tests.real.test_line import assert_in_order, complete, link_to, topic
 
-AWAY_S = float(os.environ.get("EDGEVITALS_TEST_AWAY_S", "60"))
+AWAY_S = float(os.environ.get("SOAK_AWAY_S", "60"))
 """How long the broker is away; 600 in `make soak`."""
 
 DETOUR = 'edgevitals_pump_detour{job="edgevitals",pump="forward-centre"}'

@@ -17,10 +17,10 @@ from tests.lab.waiting import wait_for
 from tests.real.edge import SOON, TIER, Edge, environment, seqs_at, sink, to_centre
 from tests.real.test_line import assert_in_order, link_to
 
-KILLS = int(os.environ.get("EDGEVITALS_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("SOAK_KILLS", "8"))
 """Of a collector; 1,000 in `make soak`."""
 
-CALLS = int(os.environ.get("EDGEVITALS_TEST_CALLS", "2"))
+CALLS = int(os.environ.get("SOAK_CALLS", "2"))
 """At how many calls of each kind it is killed; 25 in `make soak`."""
 
 

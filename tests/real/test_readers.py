@@ -27,10 +27,10 @@ from tests.real.topic_place import SOON, Place, take
 from tests.unit.examples import wall_of
 from tests.unit.topic.partition_log import A, words
 
-KILLS = int(os.environ.get("EDGEVITALS_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("SOAK_KILLS", "12"))
 """Of a forwarder; 1,000 in `make soak`."""
 
-REBALANCES = int(os.environ.get("EDGEVITALS_TEST_REBALANCES", "4"))
+REBALANCES = int(os.environ.get("SOAK_REBALANCES", "4"))
 
 SESSION = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500"}
 

@@ -30,8 +30,8 @@ from tests.real.topic_place import SOON, STANDARD, Place, batch, take
 from tests.unit.site import Site
 from tests.unit.topic.partition_log import A, words
 
-KILLS = int(os.environ.get("BROKER_KILLS", "3"))
-OUTAGE_ROUNDS = int(os.environ.get("OUTAGE_ROUNDS", "500"))
+KILLS = int(os.environ.get("SOAK_BROKER_KILLS", "3"))
+OUTAGE_ROUNDS = int(os.environ.get("SOAK_OUTAGE_ROUNDS", "500"))
 """At 15 s a round: two hours. `make soak` has more of both."""
 
 SHORT_SESSION = {

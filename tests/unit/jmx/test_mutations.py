@@ -1,6 +1,6 @@
 """No answer, however broken, does more than end in an error: bounded by counts, not by time.
 
-$JMX_MUTATIONS sets the number of damaged answers, with half as many made-up ones; $JMX_SEED where
+$SOAK_MUTATIONS sets the number of damaged answers, with half as many made-up ones; $JMX_SEED where
 they begin.
 """
 
@@ -23,7 +23,7 @@ from tests.unit.jmx.mutation import (
     survive,
 )
 
-INPUTS = int(os.environ.get("JMX_MUTATIONS", "2000"))
+INPUTS = int(os.environ.get("SOAK_MUTATIONS", "2000"))
 SEED = int(os.environ.get("JMX_SEED", "0"))
 
 

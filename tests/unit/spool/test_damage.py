@@ -1,7 +1,7 @@
 """Files that a power cut or a dying disk changed: what is whole is delivered, nothing else is.
 
 A whole spool with readers in the middle is damaged in one place, opened, read to its end and
-written to. `make soak` does each many more times, with SPOOL_DAMAGES.
+written to. `make soak` does each many more times, with SOAK_DAMAGES.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collector.spool.reading import pieces
 from tests.unit.spool.site import Told, content, dictionary_of, flip, seqs_of
 from tests.unit.spool.spools import Writer, open_spool, reader
 
-TIMES = int(os.environ.get("SPOOL_DAMAGES", "60"))
+TIMES = int(os.environ.get("SOAK_DAMAGES", "60"))
 
 pytestmark = pytest.mark.timeout(300 + TIMES)  # only to make a failure small
 

@@ -48,7 +48,7 @@ _SEGMENT_BYTES = 700
 _READERS = ("topic", "centre", "slow")
 _SECTOR_BYTES = 64  # of the small disk that goes with small segments
 
-HISTORIES = int(os.environ.get("SPOOL_HISTORIES", "30"))
+HISTORIES = int(os.environ.get("SOAK_HISTORIES", "30"))
 
 
 class _Reader:
