@@ -19,6 +19,7 @@ BENCHES = {
     "speed": "samples a second of CPU",
     "wire": "bytes a sample over remote write",
     "spool": "a round is put on disk, fsync in it",
+    "scrape": "reading a page of metrics again, beside prometheus_client",
     "topic": "sizes in the log of a real topic, beside the computed ones",
     "jmx": "reading a broker's JMX, beside what others take for it",
     "drain": "a day's backlog from a real topic into a real Prometheus",
@@ -27,7 +28,7 @@ BENCHES = {
 }
 """A module of this package each, whose `run()` returns tables."""
 
-WITHOUT_PARTS = ("sizes", "speed", "wire", "spool")
+WITHOUT_PARTS = ("sizes", "speed", "wire", "spool", "scrape")
 
 
 def main() -> int:

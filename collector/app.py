@@ -60,7 +60,8 @@ def run(config: Config, stop: Event) -> None:
         table = SeriesTable()
         admin = at_end.enter_context(closing(_admin(config)))
         labels = {**config.labels, "site": spool.site, "node": spool.node}
-        scraper = at_end.enter_context(closing(Scraper(targets(config, table, labels, admin))))
+        sources = targets(config, table, labels, admin, telemetry)
+        scraper = at_end.enter_context(closing(Scraper(sources)))
 
         report = Report(spool, scraper, table, telemetry, admin, _hash(config))
         epochs = Epochs(clock.boot_id())
@@ -115,7 +116,7 @@ def read_once(config: Config) -> Once:
     labels = {**config.labels, "site": config.site, "node": config.node or os.uname().nodename}
     with (
         closing(_admin(config)) as admin,
-        closing(Scraper(targets(config, table, labels, admin))) as scraper,
+        closing(Scraper(targets(config, table, labels, admin, Telemetry()))) as scraper,
     ):
         readings = scraper.read(LONGEST_READ_S) or []
         samples = [

@@ -9,10 +9,15 @@ from collector.admin.client import Admin
 from collector.config import Config
 from collector.series import SeriesTable, TargetSeries
 from collector.target import Source, Target
+from collector.telemetry import Telemetry
 
 
 def targets(
-    config: Config, table: SeriesTable, labels: Mapping[str, str], admin: Admin
+    config: Config,
+    table: SeriesTable,
+    labels: Mapping[str, str],
+    admin: Admin,
+    telemetry: Telemetry,
 ) -> list[Target]:
     """Every configured source as a target, under the labels that Prometheus would give it."""
     node = labels["node"]
@@ -39,4 +44,8 @@ def targets(
         groups, topics = sources.kafka.groups, sources.kafka.topics
         instance = sources.kafka.instance or node
         add(sources.kafka.job, instance, lambda s: KafkaSource(admin, s, groups, topics))
+    for page in sources.scrape:
+        from collector.sources.scrape import ScrapeSource  # noqa: PLC0415
+
+        add(page.job, page.target_instance, partial(ScrapeSource, page, telemetry))
     return found

@@ -17,7 +17,7 @@ from collector.catalog.itself import COMPLETENESS, PROCESS, SPOOL
 from collector.catalog.limits import LIMITS, READ_BY_ALERTS, Limit
 from collector.catalog.metric import Metric, Tier
 from collector.catalog.pulse import PULSE as _PULSE
-from collector.catalog.sources import JMX, KAFKA, TARGETS
+from collector.catalog.sources import JMX, KAFKA, SCRAPE, TARGETS
 
 __all__ = ["LIMITS", "METRICS", "OWN", "PULSE", "PUMP_STATES", "Limit", "Metric", "Tier"]
 
@@ -26,7 +26,9 @@ def _by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
 
-OWN = _by_name(COMPLETENESS + TARGETS + SPOOL + PUMPS + TOPIC + SINKS + PROCESS + JMX + KAFKA)
+OWN = _by_name(
+    (*COMPLETENESS, *TARGETS, *SPOOL, *PUMPS, *TOPIC, *SINKS, *PROCESS, *JMX, *KAFKA, *SCRAPE)
+)
 """What this program emits of itself and of its targets."""
 
 PULSE = _by_name(_PULSE)

@@ -83,3 +83,33 @@ KAFKA = (
         "Partitions, groups or commits that were not read in this round, being over a bound.",
     ),
 )
+
+SCRAPE = (
+    Metric(
+        "edgevitals_scrape_duplicates",
+        _GAUGE,
+        "",
+        (),
+        "standard",
+        "Samples that are missing in this round, since the page had their name and labels before.",
+    ),
+    Metric(
+        "edgevitals_scrape_not_carried",
+        _GAUGE,
+        "",
+        ("what",),
+        "standard",
+        "What a page told beside its samples, and was not taken in this round: exemplars, "
+        "timestamps.",
+    ),
+    Metric(
+        "edgevitals_scrape_refused_total",
+        Kind.COUNTER,
+        "",
+        ("limit",),
+        "standard",
+        "Pages that were refused whole since the start, by the limit that they were over: "
+        "body_size, line, lines, sample, label, label_name_length, label_value_length, series; or "
+        "syntax.",
+    ),
+)

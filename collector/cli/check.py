@@ -97,6 +97,10 @@ def _look_at_files(loaded: Loaded) -> None:
         for index, jvm in enumerate(config.sources.jmx)
         if jvm.password_file
     ]
+    for index, page in enumerate(config.sources.scrape):
+        above: tuple[str | int, ...] = ("sources", "scrape", index)
+        files = [("token_file", page.token_file), ("password_file", page.password_file)]
+        secrets += [((*above, key), file, True) for key, file in files if file]
     for path, secret, one_line in secrets:
         try:
             Secret(secret, one_line=one_line).read()
@@ -128,15 +132,21 @@ def _look_at_sinks(loaded: Loaded) -> None:
     from collector.certificates import Certificates  # noqa: PLC0415
     from collector.errors import ConfigError  # noqa: PLC0415
 
-    for index, sink in enumerate(loaded.config.sinks):
-        if sink.tls is None:
+    found: list[tuple[tuple[str | int, ...], TlsConfig | None]] = [
+        (("sinks", index, "tls"), sink.tls) for index, sink in enumerate(loaded.config.sinks)
+    ]
+    found += [
+        (("sources", "scrape", index, "tls"), page.tls)
+        for index, page in enumerate(loaded.config.sources.scrape)
+    ]
+    for path, tls in found:
+        if tls is None:
             continue
-        path = ("sinks", index, "tls")
         try:
-            Certificates(sink.tls).context()
+            Certificates(tls).context()
         except ConfigError as exc:
             loaded.problems.warning(loaded.place(path), f"{exc.message}: {exc.hint}", path)
-        _look_at_key(loaded, path, sink.tls)
+        _look_at_key(loaded, path, tls)
 
 
 def _look_at_key(loaded: Loaded, path: tuple[str | int, ...], tls: TlsConfig) -> None:
@@ -249,6 +259,7 @@ def summary(config: Config) -> list[str]:
     if sources.kafka:
         brokers = config.kafka["bootstrap.servers"]
         lines.append(f"reads    kafka {brokers}, job {sources.kafka.job}")
+    lines += [f"reads    scrape {page.url}, job {page.job}" for page in sources.scrape]
     if config.is_forwarder:
         whose = "of any site" if "{site}" in str(config.topic_name) else "with what sites put there"
         lines.append(f"reads    topic {config.topic_name} {whose}, and puts nothing there")

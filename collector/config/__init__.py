@@ -10,6 +10,7 @@ from collector.config.sources import (
     JmxConfig,
     JmxTlsConfig,
     KafkaConfig,
+    ScrapeConfig,
     SourcesConfig,
 )
 from collector.config.tls import TlsConfig
@@ -35,6 +36,7 @@ __all__ = [
     "KafkaConfig",
     "Loaded",
     "ProxyConfig",
+    "ScrapeConfig",
     "SinkConfig",
     "SourcesConfig",
     "SpoolConfig",

@@ -14,10 +14,11 @@ from collector.config.headers import FILE_ENDING
 from collector.config.problems import WHOLE_FILE, KeyPath, Place, Problems, shown_path
 from collector.config.reader import Reader
 from collector.config.sinks import SinkConfig
-from collector.config.sources import HostConfig, JmxConfig, KafkaConfig
+from collector.config.sources import HostConfig, JmxConfig, KafkaConfig, ScrapeConfig
 from collector.config.tree import Config, TopicConfig
 
 _SERIES_OF_A_JVM, _SERIES_OF_A_HOST, _SERIES_OF_KAFKA = 4000, 600, 1000
+_SERIES_OF_A_PAGE = 1000
 _BYTES_A_SAMPLE = 1.7  # on the disk, at a round a record
 _DAY_S = 86_400.0
 
@@ -40,7 +41,7 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
     _sinks_differ(reader, problems)
     _jvms_have_names(reader, problems)
     _jvms_can_be_entered(reader, problems)
-    _sinks_can_be_entered(reader, problems)
+    _urls_can_be_entered(reader, problems)
     _windows_hold_the_spool(reader, problems)
     config = reader.built.get(())
     if not isinstance(config, Config) or problems.has_errors:
@@ -97,7 +98,7 @@ def _lanes_are_a_forwarders(config: Config, reader: Reader, problems: Problems) 
 
 def _targets(reader: Reader) -> Iterator[_Target]:
     for path, section in sorted(reader.built.items(), key=lambda item: _place(reader, item[0])):
-        if isinstance(section, JmxConfig):
+        if isinstance(section, JmxConfig | ScrapeConfig):
             yield _Target(path, section.job, section.target_instance)
         elif isinstance(section, HostConfig | KafkaConfig):
             yield _Target(path, section.job, section.instance)
@@ -195,11 +196,12 @@ def _sinks_differ(reader: Reader, problems: Problems) -> None:
             )
 
 
-def _sinks_can_be_entered(reader: Reader, problems: Problems) -> None:
+def _urls_can_be_entered(reader: Reader, problems: Problems) -> None:
     for path, sink in reader.built.items():
-        if not isinstance(sink, SinkConfig):
+        if not isinstance(sink, SinkConfig | ScrapeConfig):
             continue
-        for key, says in _wrong_sink_keys(sink):
+        wrong = _wrong_sink_keys(sink) if isinstance(sink, SinkConfig) else _wrong_logins(sink)
+        for key, says in wrong:
             problems.error(reader.places[*path, *key], says, (*path, *key))
         what = "the token" if sink.token_file else "the password"
         if (sink.token_file or sink.password_file) and not _is_safe(sink.url):
@@ -214,6 +216,7 @@ def _windows_hold_the_spool(reader: Reader, problems: Problems) -> None:
         return
     sources = config.sources
     series = _SERIES_OF_A_JVM * len(sources.jmx)
+    series += _SERIES_OF_A_PAGE * len(sources.scrape)
     series += _SERIES_OF_A_HOST * bool(sources.host) + _SERIES_OF_KAFKA * bool(sources.kafka)
     if not sources.jmx:
         return  # a few hundred series fit for years, and nobody means that
@@ -232,13 +235,7 @@ def _windows_hold_the_spool(reader: Reader, problems: Problems) -> None:
 
 def _wrong_sink_keys(sink: SinkConfig) -> Iterator[tuple[tuple[str, ...], str]]:
     """The keys of a sink that don't go together, with what to do."""
-    if sink.token_file and sink.username:
-        yield ("token_file",), "a request has one login: leave out this, or username"
-    yield from _half_logins((), sink.username, sink.password_file)
-    if sink.tls and not sink.url.startswith("https:"):
-        yield ("tls",), "needs an https url"
-    if sink.tls and sink.tls.key_file and not sink.tls.cert_file:
-        yield ("tls", "key_file"), "needs the cert_file that it is the key of"
+    yield from _wrong_logins(sink)
     if sink.proxy:
         yield from _half_logins(("proxy",), sink.proxy.username, sink.proxy.password_file)
     is_otlp = sink.protocol == "otlp"
@@ -251,6 +248,16 @@ def _wrong_sink_keys(sink: SinkConfig) -> Iterator[tuple[tuple[str, ...], str]]:
         if plain in seen:
             yield ("headers", name), "this header is already set above: leave one out"
         seen.add(plain)
+
+
+def _wrong_logins(to: SinkConfig | ScrapeConfig) -> Iterator[tuple[tuple[str, ...], str]]:
+    if to.token_file and to.username:
+        yield ("token_file",), "a request has one login: leave out this, or username"
+    yield from _half_logins((), to.username, to.password_file)
+    if to.tls and not to.url.startswith("https:"):
+        yield ("tls",), "needs an https url"
+    if to.tls and to.tls.key_file and not to.tls.cert_file:
+        yield ("tls", "key_file"), "needs the cert_file that it is the key of"
 
 
 def _half_logins(

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from collector.config.reader import Switch
 from collector.config.scalars import (
+    BodySize,
     FilePath,
     HostPort,
+    HttpUrl,
+    LabelCount,
     LabelText,
     NameRules,
     Pattern,
     Port,
+    Samples,
+    TextLength,
     UserName,
     Word,
     YesNo,
@@ -114,6 +120,47 @@ class KafkaConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
 
 
+class ScrapeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A page in the text format of Prometheus or OpenMetrics. One over a limit is refused whole."""
+
+    url: Annotated[HttpUrl, Meta(description="The page, with its path and query.")]
+    job: Annotated[LabelText, Meta(description="The job label.")]
+    instance: Annotated[
+        LabelText | None,
+        Meta(description="The instance label; host and port of the url if left out."),
+    ] = None
+    body_size_limit: Annotated[
+        BodySize, Meta(description="Size that the page may have, unfolded.")
+    ] = 16 << 20
+    sample_limit: Annotated[Samples, Meta(description="Samples that the page may have.")] = 50_000
+    label_limit: Annotated[LabelCount, Meta(description="Labels that a sample may have.")] = 64
+    label_name_length_limit: Annotated[
+        TextLength, Meta(description="Length of a label's name, in bytes.")
+    ] = 256
+    label_value_length_limit: Annotated[
+        TextLength, Meta(description="Length of a label's value and of a metric's name, in bytes.")
+    ] = 4096
+    token_file: Annotated[
+        FilePath | None, Meta(description="File with a bearer token, read again when it changes.")
+    ] = None
+    username: Annotated[
+        UserName | None, Meta(description="Who we are, by basic authentication.")
+    ] = None
+    password_file: Annotated[
+        FilePath | None,
+        Meta(description="File with that user's password, read again when it changes."),
+    ] = None
+    tls: Annotated[
+        TlsConfig | None, Meta(description="Certificates of https; the system's if left out.")
+    ] = None
+
+    @property
+    def target_instance(self) -> str:
+        parts = urlsplit(self.url)
+        host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+        return self.instance or f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
 class SourcesConfig(msgspec.Struct, frozen=True, kw_only=True):
     jmx: Annotated[tuple[JmxConfig, ...], Meta(description="JVMs to read.")] = ()
     host: Annotated[
@@ -125,6 +172,12 @@ class SourcesConfig(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Read groups and topics of `kafka`: true, or keys below."),
     ] = None
 
+    scrape: Annotated[
+        tuple[ScrapeConfig, ...],
+        Meta(description="Pages of other exporters and programs to read."),
+    ] = ()
+
     @property
     def is_any(self) -> bool:
-        return bool(self.jmx) or self.host is not None or self.kafka is not None
+        others = self.host is not None or self.kafka is not None
+        return bool(self.jmx) or bool(self.scrape) or others

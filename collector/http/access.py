@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from collector.certificates import Certificates
-from collector.config import ProxyConfig, SinkConfig, TlsConfig
+from collector.config import ProxyConfig, ScrapeConfig, SinkConfig, TlsConfig
 from collector.config.headers import FILE_ENDING
 from collector.credentials import Secret
 from collector.errors import CollectorError, Retry
@@ -50,7 +50,7 @@ class Access:
     """The way into one receiver; nothing of it has been read yet. Shared by all that send there.
 
     `headers` are text, or secrets to be asked for before each request, as `token` is.
-    `horizon` is told what time the receiver says it is.
+    `horizon` is told what time the receiver says it is. `whose` stands in hints, behind a key.
     """
 
     token: Read | None = field(default=None, repr=False)
@@ -60,6 +60,7 @@ class Access:
     proxy: Proxy | None = None
     rate: Rate | None = None
     horizon: Horizon | None = None
+    whose: str = "this sink"
 
 
 def access(sink: SinkConfig) -> Access:
@@ -74,6 +75,16 @@ def access(sink: SinkConfig) -> Access:
         tls=sink.tls or TlsConfig(),
         proxy=_proxy(sink.proxy) if sink.proxy else None,
         rate=Rate(sink.rate_limit) if sink.rate_limit else None,
+    )
+
+
+def page_access(page: ScrapeConfig) -> Access:
+    """Return the access to a page that is scraped. Reads no file."""
+    return Access(
+        token=Secret(page.token_file).read if page.token_file else None,
+        login=_login(page.username, page.password_file),
+        tls=page.tls or TlsConfig(),
+        whose="this target",
     )
 
 
@@ -152,11 +163,11 @@ class Keyring:
             text = read()
         except (OSError, CollectorError) as error:
             says = f"a secret can't be read: {error}"
-            raise self._hold(says, f"look at {key} of this sink") from error
+            raise self._hold(says, f"look at {key} of {self.access.whose}") from error
         if not form.fullmatch(text):
             raise self._hold(
                 "a secret is empty, or has characters that an HTTP header can't carry",
-                f"write it alone into the file that {key} of this sink names",
+                f"write it alone into the file that {key} of {self.access.whose} names",
             )
         self._secrets[key] = text
         return text

@@ -116,6 +116,7 @@ class Route:
         self._port = port
         self._is_tls = is_tls
         self._keyring = keyring
+        self._whose = keyring.access.whose
         proxy = keyring.access.proxy
         self._via = "" if proxy is None else f"{proxy.host}:{proxy.port}"
         near = (proxy.host, proxy.port) if proxy else (self._host, self._port)
@@ -140,7 +141,7 @@ class Route:
                 one.set_tunnel(self._host, self._port, proxy_headers)
             one.connect()
         except ConfigError as error:
-            says = f"look at tls of this sink: {error.hint}"
+            says = f"look at tls of {self._whose}: {error.hint}"
             hold = Retry(error.message, says, hold=True, reached=False)
             hold.renewed = self._keyring.renewed
             raise hold from error
@@ -183,16 +184,16 @@ class Route:
 
     def _proxy_hint(self, status: int) -> str:
         if status == 407:
-            return "look at username and password_file below proxy of this sink"
-        return f"let the proxy pass CONNECT to {self.where}, or look at proxy of this sink"
+            return f"look at username and password_file below proxy of {self._whose}"
+        return f"let the proxy pass CONNECT to {self.where}, or look at proxy of {self._whose}"
 
     def _hint(self, error: BaseException) -> str:
         if isinstance(error, ssl.SSLError):
-            return tls_hint(error)
+            return tls_hint(error, self._whose)
         if isinstance(cause_of(error), socket.gaierror):
             key = "proxy" if self._via else "url"
-            return f"look at the host in {key} of this sink, and at /etc/resolv.conf"
-        return "look at proxy of this sink" if self._via else ""
+            return f"look at the host in {key} of {self._whose}, and at /etc/resolv.conf"
+        return f"look at proxy of {self._whose}" if self._via else ""
 
 
 class _Plain(HTTPConnection):
@@ -266,18 +267,18 @@ def words(error: BaseException) -> str:
     return str(cause) or type(cause).__name__
 
 
-def tls_hint(error: ssl.SSLError) -> str:
+def tls_hint(error: ssl.SSLError, whose: str = "this sink") -> str:
     """What a person can do about TLS that failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         says = error.verify_message
         if "expired" in says or "not yet valid" in says:
             return "renew the receiver's certificate, or look at the clock of this machine"
         if "match" in says or "mismatch" in says:
-            return "correct url of this sink, or write the certificate's name as tls.server_name"
-        return "name the authority that signed it as tls.ca_file of this sink, or correct url"
+            return f"correct url of {whose}, or write the certificate's name as tls.server_name"
+        return f"name the authority that signed it as tls.ca_file of {whose}, or correct url"
     if _OUR_CERTIFICATE.search(error.reason or ""):
         return (
             "the receiver does not accept our certificate: look at tls.cert_file and tls.key_file "
-            "of this sink"
+            f"of {whose}"
         )
-    return "look at url of this sink: this port may speak http, not https"
+    return f"look at url of {whose}: this port may speak http, not https"

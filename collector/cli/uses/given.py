@@ -22,6 +22,9 @@ OF_PROMETHEUS: Final = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
 NEAR: Final = 0.4
 """How much two names must share to be called near: of their groups of three characters."""
 
+ANYTHING: Final = Possible(frozenset(), (re.compile(".*"),))
+"""Of a page that is scraped: nobody knows its names before."""
+
 Labels = Mapping[str, str]
 
 
@@ -105,7 +108,9 @@ class Given:
         for target in self.targets:
             if name in target.possible.names:
                 return Judgement(Answer.YES, "")
-        if any(target.possible.takes(name) for target in self.targets):
+        if fits := [each for each in self.targets if each.possible.takes(name)]:
+            if all(each.possible is ANYTHING for each in fits):
+                return Judgement(Answer.PERHAPS, f"{fits[0].name} may have it: a page is scraped")
             return Judgement(Answer.PERHAPS, "a rule's pattern fits")
         return Judgement(Answer.NO, "", self.nearest(name))
 
@@ -199,6 +204,8 @@ def _possible(config: Config) -> dict[str, Possible]:
         families = [each for each in vars(source).values() if isinstance(each, Family)]
         names = frozenset(each.name for each in families)
         found[f"{kafka.job} {kafka.instance or 'the node'}"] = Possible(names)
+    for page in config.sources.scrape:
+        found[f"{page.job} {page.target_instance}"] = ANYTHING
     return found
 
 

@@ -56,6 +56,14 @@ def test_without_a_config_it_is_what_the_default_gives():
     assert result.exit_code == 1
 
 
+def test_of_a_page_that_is_scraped_nobody_knows_the_names():
+    Path("c.yaml").write_text("site: a\nsources: {scrape: [{url: 'http://a:1/', job: flink}]}\n")
+    Path("rules.yaml").write_text("groups: [{rules: [{alert: A, expr: 'flink_jobs > 1'}]}]")
+    result = check("--uses", "--offline", "c.yaml", "rules.yaml", "-o", "json")
+    one = metrics(result)["flink_jobs"]
+    assert (one["given"], one["why"]) == ("perhaps", "flink a:1 may have it: a page is scraped")
+
+
 def test_what_all_is_given_is_0():
     Path("rules.yaml").write_text(
         "groups: [{rules: [{alert: A, expr: 'edgevitals_round_seq > jvm_threads_current'}]}]"
