@@ -184,7 +184,7 @@ class TargetSeries:
             if not value:
                 continue
             own = name
-            while own in self._target_labels:
+            while own in self._target_labels or (own != name and own in labels):
                 own = f"exported_{own}"
             merged[own] = value
         name, sorted_labels = family.name + suffix, tuple(sorted(merged.items()))

@@ -66,6 +66,13 @@ def test_labels_that_clash_with_the_targets_are_exported():
             assert one.read() == {"a exported_instance=y exported_job=x": 1, **OWN}
 
 
+def test_a_label_that_is_exported_takes_no_other_ones_place():
+    with Peer(answer(200, b'a{job="x",exported_job="y"} 1\n')) as peer:
+        one = Scraped(peer)
+        with closing(one.source):
+            assert one.read() == {"a exported_exported_job=x exported_job=y": 1, **OWN}
+
+
 def test_openmetrics_is_told_by_its_type_and_has_an_end():
     whole, broken = b'a_total 1 # {t="x"} 1\n# EOF\n', b"a_total 1\n"
     with Peer(answer(200, whole, OPENMETRICS), answer(200, broken, OPENMETRICS)) as peer:
