@@ -4,7 +4,8 @@
     with witness, Proxy(prometheus.port, witness.tap) as link: ...
     witness.report()
 
-Only requests that were answered with 2xx count: what the receiver refused was not delivered.
+Remote write 1.0 and 2.0. Only requests that were answered with 2xx count: what the receiver refused
+was not delivered; nor was a body of 2.0 when the answer doesn't say what was written.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from cramjam import snappy
 
 from tests.lab.conversation import Conversation, Exchange
 from tests.lab.part import Part
-from tests.lab.protos import write_request_class
+from tests.lab.protos import request_2_class, write_request_class
 
 Labels = tuple[tuple[str, str], ...]
 
 FINDINGS = 100  # kept word for word; all are counted
 REMEMBERED = 4096  # times of a series that are known by value; older ones are forgotten
+WRITTEN = "x-prometheus-remote-write-samples-written"
 WAITING = 256  # requests not yet decoded; then the link becomes slower
 
 _bits = struct.Struct("<d").pack  # NaN is not equal to itself, and 0.0 is to -0.0: bytes tell
@@ -50,7 +52,7 @@ class Report(NamedTuple):
     repeats: int  # the same value for a time once more: allowed
     out_of_order: int  # a new time, older than the newest of its series
     conflicts: int  # a second value for a time
-    unreadable: int  # accepted bodies that are not remote write 1.0
+    unreadable: int  # accepted bodies that are not remote write
     findings: list[Finding]  # the first ones of those two
 
 
@@ -58,9 +60,9 @@ class RemoteWriteWitness(Part):
     """Decodes in a thread of its own, in the order in which the receiver answered."""
 
     def __init__(self) -> None:
-        self._accepted: Queue[bytes | None] = Queue(WAITING)
+        self._accepted: Queue[tuple[bytes, bool] | None] = Queue(WAITING)
         self._thread = Thread(target=self._decode_all, name="witness", daemon=True)
-        self._write_request = write_request_class()
+        self._classes = {False: write_request_class(), True: request_2_class()}  # by: is it 2.0?
         self._seen: dict[Labels, _Seen] = {}
         self._counts: Counter[str] = Counter()
         self._refused: Counter[int] = Counter()
@@ -99,20 +101,22 @@ class RemoteWriteWitness(Part):
     def _answered(self, exchange: Exchange) -> None:
         if not exchange.request.start.startswith("POST"):
             return
-        if 200 <= exchange.status < 300:
-            self._accepted.put(exchange.request.body)
+        is_2 = "write.v2" in exchange.request.headers.get("content-type", "")
+        if 200 <= exchange.status < 300 and not (is_2 and WRITTEN not in exchange.answer.headers):
+            self._accepted.put((exchange.request.body, is_2))
         else:
             with self._counting:
                 self._refused[exchange.status] += 1
 
     def _decode_all(self) -> None:
-        while (body := self._accepted.get()) is not None:
+        while (accepted := self._accepted.get()) is not None:
+            body, is_2 = accepted
             with self._counting:
                 self._counts["requests"] += 1
                 self._counts["bytes"] += len(body)
                 try:
-                    request = self._write_request.FromString(bytes(snappy.decompress_raw(body)))
-                except Exception:  # whatever it is, it is not remote write 1.0
+                    request = self._classes[is_2].FromString(bytes(snappy.decompress_raw(body)))
+                except Exception:  # whatever it is, it is not remote write
                     self._counts["unreadable"] += 1
                 else:
                     self._look(request)
@@ -122,7 +126,7 @@ class RemoteWriteWitness(Part):
     def _look(self, request: Any) -> None:
         counts = self._counts
         for series in request.timeseries:
-            labels = tuple([(label.name, label.value) for label in series.labels])
+            labels = _labels(request, series)
             seen = self._seen.get(labels)
             if seen is None:
                 seen = self._seen[labels] = _Seen()
@@ -135,6 +139,13 @@ class RemoteWriteWitness(Part):
                 counts[verdict] += 1
                 if verdict != "repeats" and len(self._findings) < FINDINGS:
                     self._findings.append(Finding(labels, time, value, beside))
+
+
+def _labels(request: Any, series: Any) -> Labels:
+    if not hasattr(request, "symbols"):
+        return tuple([(label.name, label.value) for label in series.labels])
+    texts = [request.symbols[ref] for ref in series.labels_refs]
+    return tuple(zip(texts[::2], texts[1::2], strict=True))
 
 
 class _Seen:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from cramjam import snappy
 
-from tests.lab.protos import write_request_class
-from tests.lab.witness import REMEMBERED, RemoteWriteWitness
+from tests.lab.protos import request_2_class, write_request_class
+from tests.lab.witness import REMEMBERED, WRITTEN, RemoteWriteWitness
 
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 NAN = float("nan")
@@ -90,3 +90,19 @@ def test_memory_is_bounded_by_forgetting_the_oldest_times(witness):
     assert witness.report().samples == REMEMBERED + 10
     [seen] = witness._seen.values()
     assert len(seen.values) == REMEMBERED
+
+
+@pytest.mark.parametrize("written, samples", [(b"", 0), (b"%s: 1\r\n" % WRITTEN.encode(), 1)])
+def test_a_body_of_2_counts_when_the_answer_says_what_was_written(witness, written, samples):
+    request = request_2_class()(symbols=["", "__name__", "a"])
+    request.timeseries.add(labels_refs=[1, 2]).samples.add(timestamp=1, value=2.0)
+    content = bytes(snappy.compress_raw(request.SerializeToString()))
+    conversation = witness.tap()
+    head = b"Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n"
+    conversation.sent(
+        b"POST /w HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s" % (head, len(content), content)
+    )
+    conversation.received(b"HTTP/1.1 204 No Content\r\n%sContent-Length: 0\r\n\r\n" % written)
+    assert witness.report().samples == samples
+    pass_by(witness, body(("a", 1, 2.0)))
+    assert witness.report().repeats == samples, "the same series by both"
