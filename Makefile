@@ -1,12 +1,13 @@
 # Everything starts here; each target does the set-up it needs, and leaves what is there alone.
 #   make test    all checks and tests         make check   linters and types alone (also: make fix)
 #   make demo    the whole line, live (KEEP=1 keeps it up at the end)
-#   make bench   sizes and speeds, beside what they should be; bench-memory: two minutes for memory
+#   make bench   sizes and speeds, beside what they should be; bench-memory: two minutes for memory;
+#                bench-peers: eight minutes beside today's agents
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test check fix demo bench bench-memory clean python parts soak mutants deploy-test
+.PHONY: test check fix demo bench bench-memory bench-peers clean python parts soak mutants deploy-test
 
 test: parts-of-tests check
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
@@ -29,6 +30,9 @@ bench: parts
 
 bench-memory: parts
 	$(BIN)/python -m bench memory
+
+bench-peers: parts-of-tests
+	$(BIN)/python -m bench drain cut
 
 # The Python environment from uv.lock; then the jars and programs that tests and demo start.
 python:
