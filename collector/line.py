@@ -39,6 +39,9 @@ TIER: TierName = "standard"
 _AWAY_S = 3.0
 """What is not acknowledged for an interval, and at least for so long, takes the detour."""
 
+_AT_ONCE = Appetite(1, 0.0)
+"""On the detour each round goes by itself: the centre should see what happens to the broker now."""
+
 _ASK_S = 3.0
 """How long a start may ask the topic for its last round: a broker that is down gives no answer."""
 
@@ -102,7 +105,8 @@ def pumps(
         appetite = appetite_for(config, config.rounds_per_request(sink))
         horizon = Horizon()
         foresight = Foresight(horizon)
-        own = spool_reader(config, spool, sink, appetite, report, foresight)
+        by_spool = _AT_ONCE if through else appetite
+        own = spool_reader(config, spool, sink, by_spool, report, foresight)
         reads: ReadLog = own
         if through:
             straight = _topic_reader(config, spool, sink, appetite, report, foresight)
