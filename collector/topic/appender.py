@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, ThrottleEvent
 
@@ -18,6 +19,10 @@ THROTTLED_TIMEOUT_S = 120.0
 
 _FLUSH_STEP_S = 0.5
 _MOST_CLIENT_BYTES = 8 << 20  # of a record: brokers decide, and most take 1 MiB
+
+# A fatal error is raised by whatever call serves callbacks. Where a delivery is told in the same
+# call, its callback runs with that exception set already: a SystemError, which it is the cause of.
+_BROKEN = (KafkaException, SystemError)
 
 _Answers = list[tuple[KafkaError | None, int | None]]
 
@@ -98,9 +103,10 @@ class Appender:
 
     def close(self) -> None:
         if self._producer is not None:
-            self._producer.purge()
-            self._producer.flush(0)
-            self._producer = None
+            producer, self._producer = self._producer, None
+            with suppress(*_BROKEN):  # of a fatal error it may tell once more
+                producer.purge()
+                producer.flush(0)
 
     def _new(self) -> Producer:
         return producer(
@@ -110,7 +116,10 @@ class Appender:
     def was_disturbed(self) -> bool:
         """Say whether a connection was lost since the last call: a broker may have restarted."""
         if self._producer is not None:
-            self._producer.poll(0)
+            try:
+                self._producer.poll(0)
+            except _BROKEN:
+                self._is_disturbed = True  # it is broken for good, and the next write will say so
         was, self._is_disturbed = self._is_disturbed, False
         return was
 
@@ -136,9 +145,10 @@ class Appender:
                 on_delivery=on_delivery,
             )
             self._wait_for(self._producer, answers)
-        except (KafkaException, BufferError) as error:
+        except (*_BROKEN, BufferError) as error:
             self.close()
-            first = error.args[0] if error.args else None
+            why = error.__cause__ if isinstance(error, SystemError) else error
+            first = why.args[0] if why is not None and why.args else None
             if isinstance(first, KafkaError):
                 raise self._failure(first, record) from error
             raise Retry(f"{self.doing}: {error}", reached=False) from error
