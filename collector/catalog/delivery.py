@@ -190,6 +190,14 @@ SINKS = (
         "again.",
     ),
     Metric(
+        "edgevitals_sink_canary",
+        _GAUGE,
+        "",
+        ("sink",),
+        "standard",
+        "1, sent alone, as of now, to tell a batch that gets only 5xx from a receiver that is ill.",
+    ),
+    Metric(
         "edgevitals_sink_rejected_samples_total",
         _COUNTER,
         "",

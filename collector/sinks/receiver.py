@@ -7,12 +7,12 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from collector import dictionary
+from collector import catalog, dictionary
 from collector.columns import row
 from collector.dictionary import Dictionary, Stream
 from collector.errors import DeliveryError, Rejected
 from collector.horizon import AHEAD_MS, Horizon
-from collector.series import Family, Kind, Series
+from collector.series import Series
 from collector.sinks import own_window
 from collector.sinks.cells import Cells, Piece
 from collector.sinks.dialect import ZSTD, Dialect, Request
@@ -26,7 +26,7 @@ UNCONFIRMED_MOST = 3
 
 LOOK_EVERY_S = 6 * 3600.0
 
-CANARY = Family("edgevitals_sink_canary", Kind.GAUGE, "", "Sent alone while a batch gets only 5xx.")
+CANARY = catalog.OWN["edgevitals_sink_canary"].family
 
 log = logging.getLogger(__name__)
 

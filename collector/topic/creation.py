@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from threading import Event
 from typing import NamedTuple
 
-from collector.admin.client import Admin, hint
+from collector.admin.client import Admin
 from collector.admin.wire import Failure, TopicDescription
 from collector.errors import Retry
+from collector.topic.making import found_or_made, retry, soon
 from collector.topic.settings import (
     PARTITIONS,
     Advice,
@@ -20,15 +19,9 @@ from collector.topic.settings import (
     most_record_bytes,
 )
 
-MOST_REPLICAS = 3
 SEGMENT_BYTES = 64 << 20
 _CALL_S = 8.0
 _SHORT_CALL_S = 3.0
-# A mirror stamps with our broker's clock and asks its own whether that can be: by default a record
-# of more than an hour ahead is refused, and MirrorMaker 2 then ends its task, with all its topics.
-# It copies this setting, which means nothing here, where the broker stamps.
-_ANY_CLOCK = {"message.timestamp.after.max.ms": str((1 << 63) - 1)}
-_UNTIL_KNOWN_S = 5.0
 
 
 class Found(NamedTuple):
@@ -52,31 +45,26 @@ class TopicCreation:
         self._max_bytes = max_bytes
         self._told = told
         self._least_in_sync = 1
-        self._partitions = PARTITIONS
 
     def ensure(self, topic: str) -> Found:
         """Return when brokers know the topic. Raises Retry."""
-        found = self._admin.describe_topic(topic, _soon(_CALL_S))
-        if isinstance(found, Failure):
-            if not found.is_missing:
-                raise _retry(found, f"looking for {topic}")
-            found = self._create(topic)
+        found = found_or_made(self._admin, topic, PARTITIONS, self._config)
         return Found(found.topic_id, self._look(topic, found))
 
     def topic_id(self, topic: str) -> str | None:
         """The id of the topic as it is now, None when it was deleted. Raises Retry."""
-        found = self._admin.describe_topic(topic, _soon(_SHORT_CALL_S))
+        found = self._admin.describe_topic(topic, soon(_SHORT_CALL_S))
         if not isinstance(found, Failure):
             return found.topic_id
         if found.is_missing:
             return None
-        raise _retry(found, f"looking for {topic}")
+        raise retry(found, f"looking for {topic}")
 
     def why_no_answer(self, topic: str) -> Retry | None:
         """What the topic itself says of a write that brokers didn't acknowledge."""
-        found = self._admin.describe_topic(topic, _soon(_SHORT_CALL_S))
+        found = self._admin.describe_topic(topic, soon(_SHORT_CALL_S))
         if isinstance(found, Failure):
-            return _retry(found, f"writing to {topic}")
+            return retry(found, f"writing to {topic}")
         if found.in_sync >= self._least_in_sync:
             return None
         return Retry(
@@ -85,22 +73,6 @@ class TopicCreation:
             "start the brokers that are down; where there are too few of them for good: "
             f"kafka-configs.sh --alter --topic {topic} --add-config min.insync.replicas=1",
         )
-
-    def _create(self, topic: str) -> TopicDescription:
-        brokers = self._admin.brokers(_soon(_CALL_S))
-        if isinstance(brokers, Failure):
-            raise _retry(brokers, "counting the brokers")
-        replicas = max(1, min(MOST_REPLICAS, len(brokers)))
-        config = self._config(replicas)
-        failure = self._make(topic, replicas, config | _ANY_CLOCK)
-        if failure is not None and failure.code == "INVALID_CONFIG":  # a broker older than 3.6
-            failure = self._make(topic, replicas, config)
-        if failure is not None and failure.code != "TOPIC_ALREADY_EXISTS":
-            raise _retry(failure, f"creating {topic}")
-        return self._wait_until_known(topic)
-
-    def _make(self, topic: str, replicas: int, config: dict[str, str]) -> Failure | None:
-        return self._admin.create_topic(topic, PARTITIONS, replicas, config, _soon(_CALL_S))
 
     def _config(self, replicas: int) -> dict[str, str]:
         """Bounded by bytes alone.
@@ -114,7 +86,6 @@ class TopicCreation:
             "retention.ms": "-1",
             "retention.bytes": str(partition_bytes),
             "segment.bytes": str(max(1 << 20, min(SEGMENT_BYTES, partition_bytes // 4))),
-            "message.timestamp.type": "LogAppendTime",
             "compression.type": "producer",
             "min.insync.replicas": str(max(1, replicas - 1)),
         }
@@ -122,22 +93,12 @@ class TopicCreation:
             config["flush.ms"] = "1000"  # no other copy: a power cut takes at most a second
         return config
 
-    def _wait_until_known(self, topic: str) -> TopicDescription:
-        until = _soon(_UNTIL_KNOWN_S)
-        pause = Event()
-        while time.monotonic() < until:
-            found = self._admin.describe_topic(topic, _soon(_CALL_S))
-            if not isinstance(found, Failure):
-                return found
-            pause.wait(0.2)
-        raise Retry(f"{topic} was created, but the broker doesn't know it yet", reached=False)
-
     def _look(self, topic: str, found: TopicDescription) -> int | None:
         """Tell what is wrong with the topic; return how large a record it takes.
 
         Without the right to DescribeConfigs nobody can tell, and that is no reason to stop.
         """
-        config = self._admin.topic_config(topic, _soon(_CALL_S))
+        config = self._admin.topic_config(topic, soon(_CALL_S))
         if isinstance(config, Failure):
             return None
         self._least_in_sync = int(config.values.get("min.insync.replicas", "1"))
@@ -146,20 +107,7 @@ class TopicCreation:
 
     def _disk(self) -> Disk | None:
         """The largest disk of this machine, if the only broker is on it too."""
-        brokers = self._admin.brokers(_soon(_SHORT_CALL_S))
+        brokers = self._admin.brokers(soon(_SHORT_CALL_S))
         if isinstance(brokers, Failure) or not all(is_here(broker.host) for broker in brokers):
             return None
         return largest_disk()
-
-
-def _soon(seconds: float) -> float:
-    return time.monotonic() + seconds
-
-
-def _retry(failure: Failure, doing: str) -> Retry:
-    return Retry(
-        f"{doing}: {failure.text} ({failure.code})",
-        hint(failure),
-        hold=failure.is_forbidden,
-        reached=False,
-    )

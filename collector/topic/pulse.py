@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
-from collector.admin.client import Admin, hint
-from collector.admin.wire import Failure
+from collector.admin.client import Admin
 from collector.credentials import renewed
 from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, Retry
@@ -23,6 +22,7 @@ from collector.frame import Frame, decode, encode_dictionary, encode_frame
 from collector.mark import Withheld
 from collector.pump import Batch
 from collector.topic.client import Properties, consumer, failure, producer, properties
+from collector.topic.making import found_or_made
 from collector.topic.names import TopicNames
 from collector.topic.record import dictionary_headers, frame_headers
 
@@ -40,9 +40,13 @@ FURTHEST_MS = 300_000
 
 MOST_NODES = 20_000
 _PARTITIONS = 1
-_MOST_REPLICAS = 3
-_CALL_S = 5.0
 _MOST_MESSAGES = 500
+_SETTINGS = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(KEPT_MS),
+    "retention.bytes": str(MOST_BYTES),
+    "segment.bytes": str(1 << 20),
+}
 
 
 class PulseTopic:
@@ -62,7 +66,7 @@ class PulseTopic:
             self.close()
             self._producer = self._new()
         if not self._is_there:
-            self._ensure()
+            found_or_made(self._admin, self._topic, _PARTITIONS, lambda _: dict(_SETTINGS))
             self._is_there = True
         failed: list[KafkaError] = []
 
@@ -100,32 +104,6 @@ class PulseTopic:
     def _new(self) -> Producer:
         own = {"message.timeout.ms": int(SEND_S * 1000), "linger.ms": 0, "acks": "1"}
         return producer(properties(self._kafka, own))
-
-    def _ensure(self) -> None:
-        found = self._admin.describe_topic(self._topic, time.monotonic() + _CALL_S)
-        if not isinstance(found, Failure):
-            return
-        if not found.is_missing:
-            raise _retry(found, f"looking for {self._topic}")
-        brokers = self._admin.brokers(time.monotonic() + _CALL_S)
-        if isinstance(brokers, Failure):
-            raise _retry(brokers, "counting the brokers")
-        config = {
-            "cleanup.policy": "delete",
-            "retention.ms": str(KEPT_MS),
-            "retention.bytes": str(MOST_BYTES),
-            "segment.bytes": str(1 << 20),
-            "message.timestamp.type": "LogAppendTime",
-        }
-        refused = self._admin.create_topic(
-            self._topic,
-            _PARTITIONS,
-            max(1, min(_MOST_REPLICAS, len(brokers))),
-            config,
-            time.monotonic() + _CALL_S,
-        )
-        if refused is not None and refused.code != "TOPIC_ALREADY_EXISTS":
-            raise _retry(refused, f"creating {self._topic}")
 
 
 class Heard(NamedTuple):
@@ -235,7 +213,3 @@ class PulseReader:
 
     def close(self) -> None:
         self._consumer.close()
-
-
-def _retry(what: Failure, doing: str) -> Retry:
-    return Retry(f"{doing}: {what.text} ({what.code})", hint(what), reached=False)

@@ -36,6 +36,7 @@ EVENTS = {
     "edgevitals_scrape_duplicates": "a page that is scraped",
     "edgevitals_scrape_not_carried": "a page that is scraped",
     "edgevitals_scrape_refused_total": "a page that is over a limit",
+    "edgevitals_sink_canary": "a receiver that answers one batch with 5xx",
     "edgevitals_sink_pulses_total": "a pulse, which the scripted sink would take for a round",
     "edgevitals_sink_unsendable_samples_total": "a series that no receiver takes",
 }
