@@ -28,6 +28,7 @@ from collector.line import pumps as site_pumps
 from collector.pulse import pulses
 from collector.recorder import Epochs, Recorder
 from collector.report import PumpView, Report, target_status
+from collector.rights import Watch, needed
 from collector.rooms import House
 from collector.rounds import LONGEST_READ_S, Own, Rounds
 from collector.series import Series, SeriesTable, TargetSeries
@@ -97,6 +98,9 @@ def run(config: Config, stop: Event) -> None:
             for number, room in enumerate(part.rooms):
                 house.open(f"{part.name} {number}" if number else part.name, room)
         house.open_again("status", status.run)
+        if rights := needed(config):
+            report.rights = Watch(admin, rights)
+            house.open_again("rights", report.rights.run)
         for name, pulse in pulses(config, labels, report.present, telemetry, admin):
             house.open_again(name, pulse)
         log.info("site %s, node %s: epoch %016x", spool.site, spool.node, epochs.epoch)

@@ -12,6 +12,7 @@ import psutil
 from collector import __version__, catalog
 from collector.admin.client import Admin
 from collector.mark import Mark
+from collector.rights import Watch
 from collector.rounds import Rounds
 from collector.series import Series, SeriesTable
 from collector.sinks.stats import SinkStats, total
@@ -38,7 +39,7 @@ class PumpView(NamedTuple):
 class Report:
     """Answers for the whole program. Read by the round room and by the status server.
 
-    `rounds`, `pumps` and `sinks` (by name, one a lane) are set once they are there.
+    `rounds`, `rights`, `pumps` and `sinks` (by name, one a lane) are set once they are there.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Report:
         config_hash: str,
     ) -> None:
         self.rounds: Rounds | None = None
+        self.rights: Watch | None = None
         self.pumps: list[PumpView] = []
         self.sinks: Mapping[str, Sequence[SinkStats]] = {}
         self._spool = spool
@@ -103,6 +105,13 @@ class Report:
             put("edgevitals_sink_withheld_rounds_total", sink.withheld_rounds, sink=name)
             put("edgevitals_sink_request_samples", sink.request_samples, sink=name)
             put("edgevitals_sink_protocol_info", 1, sink=name, protocol=sink.protocol)
+        for right in self.rights.missing if self.rights else ():
+            put(
+                "edgevitals_kafka_right_missing",
+                1,
+                operation=right.operation,
+                resource=right.resource,
+            )
         for name, process in self._processes():
             try:
                 cpu = process.cpu_times()
@@ -181,6 +190,8 @@ class Report:
         for lanes in self.sinks.values():
             if advice := total(lanes).advice:
                 yield advice
+        for right in self.rights.missing if self.rights else ():
+            yield f"kafka: the right {right} is missing, so there is no: {right.needs}"
 
     def present(self) -> Status | None:
         """The status, for the pulse; None while the clock is not known to be right."""

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from collector.admin.process import AdminProcess, Died, Late
 from collector.admin.wire import (
+    Allowed,
     Answer,
     Broker,
     Cluster,
@@ -32,6 +33,7 @@ from collector.admin.wire import (
     ListBrokers,
     Offsets,
     Properties,
+    ReadRights,
     ReadSnapshot,
     ReadTopicConfig,
     Request,
@@ -216,6 +218,21 @@ class Admin:
         if cluster is not None:
             return cluster.brokers
         return failure or _first(answers, Failure) or _NO_ANSWER
+
+    def allowed(
+        self,
+        topics: Sequence[str],
+        groups: Sequence[str],
+        deadline: float,
+        *,
+        to_create: Sequence[str] = (),
+    ) -> list[Allowed] | Failure:
+        """Return what we may do with topics and groups. Nothing is made or changed by asking."""
+        answers, failure = self._ask(
+            ReadRights(0, list(topics), list(groups), list(to_create)), deadline
+        )
+        failure = failure or _first(answers, Failure)
+        return failure or [answer for answer in answers if isinstance(answer, Allowed)]
 
     def close(self) -> None:
         """End the child; calls under way or waiting give up."""

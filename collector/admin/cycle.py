@@ -25,6 +25,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented,
 )
 
 from collector.admin.wire import (
+    Allowed,
     Answer,
     Broker,
     Cluster,
@@ -39,6 +40,7 @@ from collector.admin.wire import (
     Offsets,
     Partition,
     Properties,
+    ReadRights,
     ReadSnapshot,
     ReadTopicConfig,
     Request,
@@ -58,6 +60,8 @@ GROUPS_PER_CALL = 100
 
 OLDEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+_NOT_THERE = frozenset({"UNKNOWN_TOPIC_OR_PART", "UNKNOWN_TOPIC_ID"})
 
 T = TypeVar("T")
 Place = tuple[str, int]
@@ -112,6 +116,8 @@ class Cycle:
                     self._read_topic_config(request)
                 case ListBrokers():
                     self._list_topics("list brokers")
+                case ReadRights():
+                    self._read_rights(request)
         except OutOfTime:
             self._failed("admin", "_TIMED_OUT", "no time was left for all calls")
         self._tell_failures()
@@ -313,6 +319,56 @@ class Cycle:
             values = {key: one.value for key, one in found.items() if one.value is not None}
             self._tell(TopicConfig(name, values))
 
+    def _read_rights(self, request: ReadRights) -> None:
+        """Tell what we may do. Nothing is made: a topic is only asked for (`validate_only`).
+
+        Kafka says of what is there what we may do with it, to who may describe it. A name that
+        nobody may see is refused, whether it is there or not.
+        """
+        share = self._share()
+        for name in request.topics:
+            asked = self._client.describe_topics(
+                TopicCollection([name]), include_authorized_operations=True, request_timeout=share
+            )[name]
+            found, code = self._granted(f"rights of topic {name}", asked)
+            if code == "":
+                self._tell(Allowed("topic", name, _operations(found)))
+            elif code in _NOT_THERE or code == "TOPIC_AUTHORIZATION_FAILED":
+                operations = ["DESCRIBE"] if code in _NOT_THERE else []
+                about = ConfigResource(ResourceType.TOPIC, name)
+                settings = self._client.describe_configs([about], request_timeout=share)[about]
+                if self._granted("", settings)[1] in {"", *_NOT_THERE}:
+                    operations.append("DESCRIBE_CONFIGS")
+                if name in request.to_create and self._may_create(name, share):
+                    operations.append("CREATE")
+                self._tell(Allowed("topic", name, operations, is_there=False))
+        for name in request.groups:
+            group = self._client.describe_consumer_groups(
+                [name], include_authorized_operations=True, request_timeout=share
+            )[name]
+            found, code = self._granted(f"rights of group {name}", group)
+            if code in {"", "GROUP_AUTHORIZATION_FAILED"}:
+                self._tell(Allowed("group", name, _operations(found), is_there=code == ""))
+
+    def _may_create(self, name: str, seconds: float) -> bool:
+        topic = NewTopic(name, num_partitions=1)
+        (asked,) = self._client.create_topics(
+            [topic], validate_only=True, request_timeout=seconds
+        ).values()
+        return not self._granted("", asked)[1].endswith("AUTHORIZATION_FAILED")
+
+    def _granted(self, call: str, future: Future[Any]) -> tuple[Any, str]:
+        """Return what was found, and the error's name or "". Others than of rights are failures."""
+        try:
+            return future.result(timeout=LONGEST_CALL + SLACK), ""
+        except KafkaException as error:
+            code, text = _named(error.args[0])
+        except TimeoutError:
+            code, text = "_TIMED_OUT", "no answer in time"
+        if call and code not in _NOT_THERE and not code.endswith("AUTHORIZATION_FAILED"):
+            self._failed(call, code, text, explain=True)
+        return None, code
+
     def _share(self) -> float:
         """Return the seconds the next call may take.
 
@@ -375,6 +431,11 @@ def _note_in(complaints: dict[str, str]) -> Callable[[KafkaError], None]:
 
 def _named(error: KafkaError) -> tuple[str, str]:
     return error.name(), error.str()
+
+
+def _operations(found: Any) -> list[str]:
+    """The names of what a description says we may do; none when there is no description."""
+    return [one.name for one in (found.authorized_operations if found else None) or []]
 
 
 def _place(tp: TopicPartition) -> Place:

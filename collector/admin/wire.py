@@ -71,7 +71,16 @@ class ListBrokers(_Message, tag="brokers"):
     seconds: float
 
 
-Request = ReadSnapshot | CreateTopic | DescribeTopic | ReadTopicConfig | ListBrokers
+class ReadRights(_Message, tag="read_rights"):
+    """Ask what we may do with topics and groups, and whether we could make some of the topics."""
+
+    seconds: float
+    topics: list[str]
+    groups: list[str]
+    to_create: list[str]
+
+
+Request = ReadSnapshot | CreateTopic | DescribeTopic | ReadTopicConfig | ListBrokers | ReadRights
 
 
 class Failure(_Message, tag="failure"):
@@ -190,6 +199,19 @@ class TopicConfig(_Message, tag="config"):
     values: dict[str, str]
 
 
+class Allowed(_Message, tag="allowed"):
+    """What we may do with one thing: `kind` is topic or group, `operations` are Kafka's words.
+
+    `is_there` is False for what isn't there or may not be seen: of such a topic only Describe,
+    DescribeConfigs and Create can be known.
+    """
+
+    kind: str
+    name: str
+    operations: list[str]
+    is_there: bool = True
+
+
 class Done(_Message, tag="done"):
     """The end of an answer. `is_leaving`: this child has grown and makes way for a new one."""
 
@@ -206,6 +228,7 @@ Answer = (
     | LeftOut
     | TopicDescription
     | TopicConfig
+    | Allowed
     | Done
 )
 

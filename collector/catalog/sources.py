@@ -82,6 +82,15 @@ KAFKA = (
         "standard",
         "Partitions, groups or commits that were not read in this round, being over a bound.",
     ),
+    Metric(
+        "edgevitals_kafka_right_missing",
+        _GAUGE,
+        "",
+        ("operation", "resource"),
+        "vital",
+        "1 for a right that Kafka doesn't give our user: without it some metrics are missing, or "
+        "rounds wait. Looked at once a minute; absent for rights that are there.",
+    ),
 )
 
 SCRAPE = (

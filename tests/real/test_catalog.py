@@ -33,6 +33,7 @@ EVENTS = {
     "edgevitals_unstamped_rounds": "a machine that starts without a clock",
     "edgevitals_traces_lost_spans_total": "a receiver of traces that is away",
     "edgevitals_kafka_failures": "a call that Kafka refuses",
+    "edgevitals_kafka_right_missing": "a user that lacks a right",
     "edgevitals_scrape_duplicates": "a page that is scraped",
     "edgevitals_scrape_not_carried": "a page that is scraped",
     "edgevitals_scrape_refused_total": "a page that is over a limit",
