@@ -63,12 +63,7 @@ def _check_config(file: Path) -> int:
     from collector.errors import ConfigError  # noqa: PLC0415
 
     loaded = load(file, os.environ)
-    _look_at_files(loaded)
-    _look_at_sinks(loaded)
-    _look_at_jvms(loaded)
-    _look_at_topic(loaded)
-    _read_rules(loaded)
-    _ask_librdkafka(loaded)
+    look_at(loaded)
     if loaded.problems.has_errors:
         raise ConfigError(loaded.problems.render())
     if loaded.warnings:
@@ -77,6 +72,16 @@ def _check_config(file: Path) -> int:
     for line in summary(loaded.config):
         click.echo(f"  {line}")
     return OK
+
+
+def look_at(loaded: Loaded) -> None:
+    """Look further than the file alone: its problems are added to what is known of it."""
+    _look_at_files(loaded)
+    _look_at_sinks(loaded)
+    _look_at_jvms(loaded)
+    _look_at_topic(loaded)
+    _read_rules(loaded)
+    _ask_librdkafka(loaded)
 
 
 def _look_at_files(loaded: Loaded) -> None:

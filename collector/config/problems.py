@@ -110,6 +110,10 @@ class Problems:
     def _add(self, problem: Problem) -> None:
         self._found.setdefault(problem)
 
+    def told(self) -> list[Problem]:
+        """All that was found, in the order of the file."""
+        return sorted(self._found, key=lambda one: one.order)
+
     def hide(self, place: Place) -> None:
         """Never show what is written there."""
         self._hidden.append(place)

@@ -46,7 +46,7 @@ class Otlp:
         self._is_due = False
         self._starts: dict[Target, int] = {}
         self._clocks: dict[int, dict[int, Target]] = {}  # by dictionary: series that say a start
-        self._headers = {
+        self.headers = {
             "Content-Encoding": packing.name,
             "Content-Type": "application/x-protobuf",
         }
@@ -71,7 +71,7 @@ class Otlp:
         )
         if not points.samples:
             return None
-        return Request(self.packing.pack(points.plain), self._headers, points.samples)
+        return Request(self.packing.pack(points.plain), self.headers, points.samples)
 
     def metadata(self, dictionary: Dictionary, now: float) -> Request | None:  # noqa: ARG002
         return None  # it is inside

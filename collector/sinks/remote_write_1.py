@@ -25,7 +25,7 @@ class RemoteWrite1:
         self.packing = packing
         self._labels = LabelCache(encode_labels)
         self._announcements = Announcements()
-        self._headers = {
+        self.headers = {
             "Content-Encoding": packing.name,
             "Content-Type": "application/x-protobuf",
             "X-Prometheus-Remote-Write-Version": "0.1.0",
@@ -39,13 +39,13 @@ class RemoteWrite1:
         body = write_request(labels, cells.times_of(piece), cells.rows_of(piece))
         if not body.samples:
             return None
-        return Request(self.packing.pack(body.plain), self._headers, body.samples)
+        return Request(self.packing.pack(body.plain), self.headers, body.samples)
 
     def metadata(self, dictionary: Dictionary, now: float) -> Request | None:
         due = self._announcements.due(dictionary, now)
         if not due:
             return None
-        return Request(self.packing.pack(metadata_request(due)), self._headers, 0)
+        return Request(self.packing.pack(metadata_request(due)), self.headers, 0)
 
     def judge(self, reply: Reply, request: Request, now: float) -> int:  # noqa: ARG002
         judge(reply, now)

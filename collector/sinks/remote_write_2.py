@@ -58,7 +58,7 @@ class RemoteWrite2:
         self._symbols = LabelCache(encode_symbols)
         self._announcements = Announcements()
         self._due: frozenset[Family] = frozenset()  # to be told with the next request that is taken
-        self._headers = {
+        self.headers = {
             "Content-Encoding": packing.name,
             "Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",
             "X-Prometheus-Remote-Write-Version": "2.0.0",
@@ -94,7 +94,7 @@ class RemoteWrite2:
         )
         if not body.samples:
             return None
-        return Request(self.packing.pack(body.plain), self._headers, body.samples)
+        return Request(self.packing.pack(body.plain), self.headers, body.samples)
 
     def metadata(self, dictionary: Dictionary, now: float) -> Request | None:  # noqa: ARG002
         return None  # it is inside

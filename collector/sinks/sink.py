@@ -5,7 +5,7 @@ from __future__ import annotations
 from collector.config import SinkConfig
 from collector.http.access import Access
 from collector.sinks.delivery import Delivery
-from collector.sinks.dialect import GZIP, SNAPPY, ZSTD, Dialect
+from collector.sinks.dialect import GZIP, SNAPPY, ZSTD, Dialect, Request
 from collector.sinks.otlp import Otlp
 from collector.sinks.post import DEADLINE_S, Post
 from collector.sinks.remote_write_1 import RemoteWrite1
@@ -28,3 +28,8 @@ def _dialects(sink: SinkConfig) -> list[Dialect]:
     if sink.protocol == "remote_write":
         first = [RemoteWrite2(packing) for packing in packings]
     return [*first, *(RemoteWrite1(packing) for packing in packings)]
+
+
+def nothing(sink: SinkConfig) -> list[Request]:
+    """A request without a sample in each dialect of a sink, the best first: for one who asks."""
+    return [Request(dialect.packing.pack(b""), dialect.headers, 0) for dialect in _dialects(sink)]
