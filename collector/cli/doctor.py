@@ -25,13 +25,16 @@ DEFAULT_FILE = Path("/etc/edgevitals/config.yaml")
     examples=(
         ("edgevitals doctor", f"the line of {DEFAULT_FILE}"),
         ("edgevitals doctor -c config.yaml", "that of another file; also before the first start"),
-        ("edgevitals doctor --json | jq '.findings[] | select(.verdict != \"ok\")'", "for scripts"),
+        ("edgevitals doctor --json | jq -r .verdict", "for scripts: ok, problem, cannot tell"),
     ),
 )
 @config_option(f"The configuration to go along.  [default: {DEFAULT_FILE}]")
 @click.option("--json", "is_json", is_flag=True, help="JSON, once all is looked at.")
 def doctor(file: Path | None, is_json: bool) -> int:
-    """Walk the line from the config to the receiver: name what is in its way, and what to type.
+    """Name what is in the way of rounds, and what to type about it.
+
+    Walks the whole line: config, spool, clock, JMX and pages, Kafka with our rights and the topic,
+    and each sink with its name, certificate and login.
 
     Only looks, also beside a running collector: it takes no lock, writes to no file and no topic,
     and what it posts to a sink has no sample in it. Ends within a minute.

@@ -53,6 +53,8 @@ def judged(jvm: JmxConfig, error: JmxError, jvms: Sequence[Jvm]) -> Finding:
     if "no such host" in says:
         host = jvm.address.host
         return problem(Layer.DNS, subject, says, f"getent ahosts {host}; correct address of it")
+    if "RMI's handshake" in says:
+        return problem(Layer.JMX, subject, says, error.hint)
     if "TLS" in says or "certificate" in says:
         return problem(Layer.TLS, subject, says, error.hint)
     if "refused" in says:

@@ -102,8 +102,10 @@ def _when_lost(post: Post) -> str:
 def _layer(why: Retry, sink: SinkConfig) -> Layer:
     """Where on the way a request was lost, by what stands behind the error."""
     error = why.__cause__
+    if "secret" in why.message:
+        return Layer.LOGIN
     if error is None:
-        return Layer.NETWORK if "within" in why.message else Layer.LOGIN
+        return Layer.NETWORK
     if isinstance(error, ConfigError):
         return Layer.TLS
     if "Tunnel connection failed" in str(error):
@@ -113,8 +115,6 @@ def _layer(why: Retry, sink: SinkConfig) -> Layer:
         return Layer.TLS
     if isinstance(cause, socket.gaierror):
         return Layer.DNS
-    if isinstance(error, DeliveryError) or not isinstance(cause, OSError):
-        return Layer.LOGIN if "secret" in why.message else Layer.NETWORK
     return Layer.PROXY if sink.proxy else Layer.NETWORK
 
 
@@ -162,10 +162,10 @@ def _window(sink: SinkConfig, post: Post) -> Iterator[Finding]:
         yield problem(
             Layer.SINK,
             subject,
-            f"the receiver takes what is {own:g} s late, ours says {wanted:g} s: after a cut the "
-            "rounds between the two are refused",
+            f"the receiver takes what is {own:.0f} s late, ours says {wanted:.0f} s: after a cut "
+            "the rounds between the two are refused",
             f"in the receiver's prometheus.yml: storage: {{tsdb: {{{_WINDOW}: {wanted:.0f}s}}}}",
             f"or {_WINDOW}: {own:.0f}s of this sink, which doesn't send what is older",
         )
     else:
-        yield ok(Layer.SINK, subject, f"the receiver takes what is {own:g} s late")
+        yield ok(Layer.SINK, subject, f"the receiver takes what is {own:.0f} s late")
