@@ -36,8 +36,10 @@ def targets(
         add(jmx.job, jmx.target_instance, partial(jmx_source, jmx, rules))
     if sources.host:
         from collector.sources.host import HostSource  # noqa: PLC0415
+        from collector.sources.host_paths import host_paths  # noqa: PLC0415
 
-        add(sources.host.job, sources.host.instance or node, HostSource)
+        paths = host_paths(sources.host.proc, sources.host.sys, sources.host.root)
+        add(sources.host.job, sources.host.instance or node, partial(HostSource, paths=paths))
     if sources.kafka:
         from collector.sources.kafka import KafkaSource  # noqa: PLC0415
 

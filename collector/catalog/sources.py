@@ -122,3 +122,81 @@ SCRAPE = (
         "syntax.",
     ),
 )
+
+_COUNTER = Kind.COUNTER
+
+CGROUP = (
+    Metric(
+        "edgevitals_cgroup_memory_bytes",
+        _GAUGE,
+        "bytes",
+        (),
+        "standard",
+        "Memory that the collector's own control group takes, page cache included.",
+    ),
+    Metric(
+        "edgevitals_cgroup_memory_limit_bytes",
+        _GAUGE,
+        "bytes",
+        (),
+        "vital",
+        "Memory that it may take, by the tightest limit of its own group and those around it.",
+    ),
+    Metric(
+        "edgevitals_cgroup_oom_kills_total",
+        _COUNTER,
+        "",
+        (),
+        "vital",
+        "Processes of the group that were killed for want of memory.",
+    ),
+    Metric(
+        "edgevitals_cgroup_cpu_limit",
+        _GAUGE,
+        "",
+        (),
+        "standard",
+        "CPUs that it may take, by the tightest limit of its own group and those around it.",
+    ),
+    Metric(
+        "edgevitals_cgroup_cpu_periods_total",
+        _COUNTER,
+        "",
+        (),
+        "standard",
+        "Periods in which the group of that limit ran.",
+    ),
+    Metric(
+        "edgevitals_cgroup_cpu_throttled_periods_total",
+        _COUNTER,
+        "",
+        (),
+        "standard",
+        "Periods in which that group was held back.",
+    ),
+    Metric(
+        "edgevitals_cgroup_cpu_throttled_seconds_total",
+        _COUNTER,
+        "seconds",
+        (),
+        "standard",
+        "Seconds for which that group was held back.",
+    ),
+    Metric(
+        "edgevitals_cgroup_pids",
+        _GAUGE,
+        "",
+        (),
+        "standard",
+        "Processes and threads of the group.",
+    ),
+    Metric(
+        "edgevitals_cgroup_pids_limit",
+        _GAUGE,
+        "",
+        (),
+        "standard",
+        "Processes and threads that it may have, by the tightest limit.",
+    ),
+)
+"""What the collector may take itself, told by the source host."""

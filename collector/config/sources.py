@@ -102,6 +102,27 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
     instance: Annotated[
         LabelText | None, Meta(description="The instance label; the node if left out.")
     ] = None
+    proc: Annotated[
+        FilePath | None,
+        Meta(
+            description="The host's /proc in a container. If left out, /host/proc where that is "
+            "mounted, else /proc."
+        ),
+    ] = None
+    sys: Annotated[
+        FilePath | None,
+        Meta(
+            description="The host's /sys in a container. If left out, /host/sys where that is "
+            "mounted, else /sys."
+        ),
+    ] = None
+    root: Annotated[
+        FilePath | None,
+        Meta(
+            description="The host's / in a container, for the sizes of its file systems. If left "
+            "out, /host/root or /host where that is mounted, else /."
+        ),
+    ] = None
 
 
 class KafkaConfig(msgspec.Struct, frozen=True, kw_only=True):

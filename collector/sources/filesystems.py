@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
 
-from collector.sources.procfs import text
+from collector.sources.procfs import Procfs
 
 # The file systems and places that node_exporter leaves out by default: they hold no data.
 PSEUDO_TYPES = frozenset(
@@ -28,6 +28,8 @@ PSEUDO_TYPES = frozenset(
 PSEUDO_PLACES = re.compile(
     r"/(dev|proc|sys|run/credentials/.+|var/lib/docker/.+|var/lib/containers/storage/.+)(/|$)"
 )
+SECRETS_OF_PODS = "/var/lib/kubelet/"
+"""A tmpfs for each secret of each pod; volumes with data lie there too."""
 REMOTE_TYPES = re.compile(r"nfs|cifs|smb|ceph|gluster|9p|afs|fuse")
 """The ones that hang: they are asked last, so that the others are there."""
 
@@ -77,7 +79,9 @@ def mounts(mountinfo: str) -> list[Mount]:
     wanted = [
         mount
         for mount in found.values()
-        if mount.fstype not in PSEUDO_TYPES and not PSEUDO_PLACES.match(mount.mountpoint)
+        if mount.fstype not in PSEUDO_TYPES
+        and not PSEUDO_PLACES.match(mount.mountpoint)
+        and not (mount.fstype == "tmpfs" and mount.mountpoint.startswith(SECRETS_OF_PODS))
     ]
     return sorted(wanted, key=lambda mount: bool(REMOTE_TYPES.match(mount.fstype)))
 
@@ -85,7 +89,10 @@ def mounts(mountinfo: str) -> list[Mount]:
 class Filesystems:
     """The file systems of a host. One thread reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, proc: Procfs, root: Path) -> None:
+        """`proc` has the list of mounts, whose places are below `root`."""
+        self._proc = proc
+        self._root = str(root)
         self._hanging: list[_Walk] = []
 
     def read(self, seconds: float) -> list[tuple[Mount, Usage | None]]:
@@ -95,8 +102,9 @@ class Filesystems:
         """
         self._hanging = [walk for walk in self._hanging if not walk.is_over.is_set()]
         hanging = {walk.at.mountpoint for walk in self._hanging if walk.at is not None}
-        known = mounts(_mountinfo())
-        walk = _Walk([mount for mount in known if mount.mountpoint not in hanging])
+        known = mounts(self._mountinfo())
+        wanted = [mount for mount in known if mount.mountpoint not in hanging]
+        walk = _Walk(wanted, self._root)
         Thread(target=walk.run, name="filesystems", daemon=True).start()
         if not walk.is_over.wait(seconds):
             walk.is_given_up = True
@@ -108,16 +116,24 @@ class Filesystems:
         late = [m for m in known if m.mountpoint in hanging and m.mountpoint not in told]
         return [*found, *((mount, None) for mount in late)]
 
+    def _mountinfo(self) -> str:
+        """Return the mounts of process 1, where a container or service sees only its own."""
+        try:
+            return self._proc.text("1/mountinfo")
+        except OSError:  # hidepid
+            return self._proc.text("self/mountinfo")
+
 
 class _Walk:
     """One go over the mounts; `at` is the one being asked."""
 
-    def __init__(self, wanted: Iterable[Mount]) -> None:
+    def __init__(self, wanted: Iterable[Mount], root: str) -> None:
         self.found: list[tuple[Mount, Usage | None]] = []
         self.at: Mount | None = None
         self.is_given_up = False
         self.is_over = Event()
         self._wanted = list(wanted)
+        self._root = root
 
     def run(self) -> None:
         try:
@@ -136,12 +152,13 @@ class _Walk:
         disks = {mount.disk for mount in self._wanted if not mount.is_bind}
         for mount in self._wanted:
             self.at = mount
+            place = f"{self._root.rstrip('/')}{mount.mountpoint}"
             if mount.is_bind:
-                if mount.disk in disks or not Path(mount.mountpoint).is_dir():
+                if mount.disk in disks or not Path(place).is_dir():
                     continue
                 disks.add(mount.disk)
             try:
-                found = os.statvfs(mount.mountpoint)
+                found = os.statvfs(place)
             except OSError:
                 yield mount, None
                 continue
@@ -157,14 +174,6 @@ class _Walk:
                 ),
             )
         self.at = None
-
-
-def _mountinfo() -> str:
-    """Return the mounts of process 1, where a container or service sees only its own."""
-    try:
-        return text("1/mountinfo")
-    except OSError:  # hidepid
-        return text("self/mountinfo")
 
 
 def _unescaped(field: str) -> str:

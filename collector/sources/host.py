@@ -1,7 +1,6 @@
-"""The machine the collector runs on, under node_exporter's names.
+"""The machine the collector runs on, under node_exporter's names; and what its own group may take.
 
-This is the machine as this process sees it: psutil has one /proc for a whole process. A container
-that shows its host's elsewhere is not read there.
+What a machine lacks (a battery of sensors, pressure in an old kernel) is no series, and no failure.
 """
 
 from __future__ import annotations
@@ -9,18 +8,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import psutil
 
 from collector.errors import SourceError
-from collector.series import Family, Kind, TargetSeries
-from collector.sources import procfs
+from collector.series import TargetSeries
+from collector.sources.cgroup import Cgroup
 from collector.sources.filesystems import Filesystems
-from collector.sources.procfs import Sample
+from collector.sources.host_families import family
+from collector.sources.host_paths import HERE, HostPaths
+from collector.sources.procfs import Procfs, Sample
+from collector.sources.sysfs import Sysfs
+from collector.sources.timex import timex
 from collector.target import Reading
-
-NETWORK_DEVICES = Path("/sys/class/net")
 
 LONGEST_FILESYSTEMS = 2.0
 """Seconds that a mount which hangs may take of the first read that meets it."""
@@ -31,68 +29,16 @@ STEP_BACK = 3.0
 """Seconds. Linux's idle and iowait counters step back a little now and then, which a rate would
 take for a restart; a CPU that was away begins again at 0."""
 
-_COUNTER, _GAUGE = Kind.COUNTER, Kind.GAUGE
-_CPU, _DISK, _DEVICE = ("cpu", "mode"), ("device",), ("device",)
-_MOUNT = ("device", "fstype", "mountpoint")
-
-_FAMILIES: dict[str, tuple[tuple[str, ...], Kind, str]] = {
-    "node_cpu_seconds_total": (_CPU, _COUNTER, "Seconds the CPU spent in each mode."),
-    "node_cpu_guest_seconds_total": (_CPU, _COUNTER, "Seconds the CPU spent in guests."),
-    "node_context_switches_total": ((), _COUNTER, "Context switches."),
-    "node_intr_total": ((), _COUNTER, "Interrupts."),
-    "node_forks_total": ((), _COUNTER, "Forks."),
-    "node_boot_time_seconds": ((), _GAUGE, "Unix time of the boot."),
-    "node_procs_running": ((), _GAUGE, "Processes that could run."),
-    "node_procs_blocked": ((), _GAUGE, "Processes that wait for I/O."),
-    "node_load1": ((), _GAUGE, "Load average of 1 minute."),
-    "node_load5": ((), _GAUGE, "Load average of 5 minutes."),
-    "node_load15": ((), _GAUGE, "Load average of 15 minutes."),
-    "node_filefd_allocated": ((), _GAUGE, "File descriptors in use."),
-    "node_filefd_maximum": ((), _GAUGE, "File descriptors there may be."),
-    "node_time_seconds": ((), _GAUGE, "Unix time."),
-    "node_uname_info": (
-        ("domainname", "machine", "nodename", "release", "sysname", "version"),
-        _GAUGE,
-        "What uname says, as labels.",
-    ),
-    "node_filesystem_size_bytes": (_MOUNT, _GAUGE, "Size."),
-    "node_filesystem_free_bytes": (_MOUNT, _GAUGE, "Free space."),
-    "node_filesystem_avail_bytes": (_MOUNT, _GAUGE, "Free space for users other than root."),
-    "node_filesystem_files": (_MOUNT, _GAUGE, "File nodes."),
-    "node_filesystem_files_free": (_MOUNT, _GAUGE, "Free file nodes."),
-    "node_filesystem_readonly": (_MOUNT, _GAUGE, "1 if mounted read-only."),
-    "node_filesystem_device_error": (_MOUNT, _GAUGE, "1 if it fails or does not answer."),
-    "node_disk_reads_completed_total": (_DISK, _COUNTER, "Reads that succeeded."),
-    "node_disk_read_bytes_total": (_DISK, _COUNTER, "Bytes read."),
-    "node_disk_read_time_seconds_total": (_DISK, _COUNTER, "Seconds spent by all reads."),
-    "node_disk_writes_completed_total": (_DISK, _COUNTER, "Writes that succeeded."),
-    "node_disk_written_bytes_total": (_DISK, _COUNTER, "Bytes written."),
-    "node_disk_write_time_seconds_total": (_DISK, _COUNTER, "Seconds spent by all writes."),
-    "node_disk_io_now": (_DISK, _GAUGE, "Reads and writes under way."),
-    "node_disk_io_time_seconds_total": (_DISK, _COUNTER, "Seconds with I/O under way."),
-    "node_disk_io_time_weighted_seconds_total": (
-        _DISK,
-        _COUNTER,
-        "Seconds with I/O under way, times how many.",
-    ),
-    "node_network_up": (_DEVICE, _GAUGE, "1 if the operational state is up."),
-    "node_scrape_collector_success": (("collector",), _GAUGE, "1 if this part could be read."),
-}
-for _direction in ("receive", "transmit"):
-    for _what in ("bytes", "packets", "errs", "drop"):
-        _FAMILIES[f"node_network_{_direction}_{_what}_total"] = (
-            _DEVICE,
-            _COUNTER,
-            f"Network device: {_direction} {_what}.",
-        )
-
 
 class HostSource:
     """Reads this machine."""
 
-    def __init__(self, series: TargetSeries) -> None:
+    def __init__(self, series: TargetSeries, paths: HostPaths = HERE) -> None:
         self._series = series
-        self._filesystems = Filesystems()
+        self._proc = Procfs(paths.proc)
+        self._sys = Sysfs(paths.sys)
+        self._cgroup = Cgroup()
+        self._filesystems = Filesystems(Procfs(paths.mounts), paths.root)
         self._ids: dict[tuple[str, ...], int] = {}
         self._cpu: dict[tuple[str, ...], float] = {}
 
@@ -103,16 +49,23 @@ class HostSource:
         """
         parts: dict[str, Callable[[], Iterator[Sample]]] = {
             "stat": self._stat,
-            "loadavg": procfs.loadavg,
-            "meminfo": procfs.meminfo,
-            "vmstat": procfs.vmstat,
-            "filefd": procfs.filefd,
-            "diskstats": procfs.diskstats,
-            "netdev": procfs.netdev,
-            "netclass": _network_up,
-            "uname": _uname,
+            "loadavg": self._proc.loadavg,
+            "meminfo": self._proc.meminfo,
+            "vmstat": self._proc.vmstat,
+            "filefd": self._proc.filefd,
+            "diskstats": self._proc.diskstats,
+            "netdev": self._proc.netdev,
+            "netstat": self._proc.netstat,
+            "netclass": self._sys.network_up,
+            "pressure": self._proc.pressure,
+            "hwmon": self._sys.hwmon,
+            "thermal_zone": self._sys.thermal,
+            "cpu": self._sys.throttles,
+            "timex": timex,
+            "uname": self._uname,
             "time": lambda: iter([(("node_time_seconds",), time.time())]),
             "filesystem": lambda: self._filesystem_samples(deadline),
+            "cgroup": self._cgroup.samples,
         }
         values: dict[int, float] = {}
         errors: dict[str, Exception] = {}
@@ -126,7 +79,7 @@ class HostSource:
         if "stat" in errors:  # without it there is no /proc at all
             raise SourceError(
                 f"this machine can't be read: {errors['stat']}",
-                f"check that {psutil.PROCFS_PATH} is there",
+                f"check that {self._proc.path} is there",
             )
         return Reading(list(values), list(values.values()))
 
@@ -134,7 +87,7 @@ class HostSource:
         """Nothing is held. A thread in a mount that hangs ends with the process."""
 
     def _stat(self) -> Iterator[Sample]:
-        for key, value in procfs.stat():
+        for key, value in self._proc.stat():
             if key[0] == "node_cpu_seconds_total":
                 before = self._cpu.get(key, 0.0)
                 told = before if before - STEP_BACK < value < before else value
@@ -160,33 +113,13 @@ class HostSource:
         known = self._ids.get(key)
         if known is None:
             name, *labels = key
-            names, kind, text = _FAMILIES.get(name) or _made_up(name)
-            unit = next((unit for unit in ("bytes", "seconds") if f"_{unit}" in name), "")
-            family = Family(name, kind, unit, text)
-            known = self._series.intern(family, dict(zip(names, labels, strict=True)))
+            known_of_it, names = family(name)
+            known = self._series.intern(known_of_it, dict(zip(names, labels, strict=True)))
             self._ids[key] = known
         return known
 
-
-def _network_up() -> Iterator[Sample]:
-    for device in NETWORK_DEVICES.iterdir():
-        try:
-            state = (device / "operstate").read_text()
-        except OSError:  # not a device (bonding_masters), or just gone
-            continue
-        yield ("node_network_up", device.name), float(state.strip() == "up")
-
-
-def _uname() -> Iterator[Sample]:
-    found = os.uname()
-    domain = procfs.text("sys/kernel/domainname").strip()
-    labels = domain, found.machine, found.nodename, found.release, found.sysname, found.version
-    yield ("node_uname_info", *labels), 1.0
-
-
-def _made_up(name: str) -> tuple[tuple[str, ...], Kind, str]:
-    """Return what is known of a metric whose name the kernel gives."""
-    if name.startswith("node_memory_"):
-        return (), Kind.GAUGE, f"Field of /proc/meminfo: {name.removeprefix('node_memory_')}."
-    # node_exporter says untyped: among them are counters and others.
-    return (), Kind.UNKNOWN, f"Field of /proc/vmstat: {name.removeprefix('node_vmstat_')}."
+    def _uname(self) -> Iterator[Sample]:
+        found = os.uname()
+        domain = self._proc.text("sys/kernel/domainname").strip()
+        labels = domain, found.machine, found.nodename, found.release, found.sysname, found.version
+        yield ("node_uname_info", *labels), 1.0

@@ -1,136 +1,176 @@
-"""The kernel's numbers under node_exporter's names: psutil's, and from /proc what psutil lacks.
+"""The kernel's numbers of /proc, under node_exporter's names.
 
-It lacks some, and some of its numbers are not node_exporter's: `cached` holds reclaimable slab
-too, `available` is an estimate of its own where the kernel says 0, `sin` and `sout` are bytes and
-not pages, and `isup` is true for a loopback device, whose state the kernel doesn't know.
+Not by psutil: it has one /proc for a whole process, and a container needs its own and its host's.
+Its numbers aren't always node_exporter's either: `cached` holds reclaimable slab too, `available`
+is an estimate of its own where the kernel says 0, `sin` and `sout` are bytes and not pages.
 
-All is read from `psutil.PROCFS_PATH`, which is one for the whole process. Counters that wrap are
-told as they are (`nowrap=False`): a rate takes that for a restart, and is right.
-
-See proc(5) and the kernel's Documentation/admin-guide/iostats.rst.
+Counters that wrap are told as they are: a rate takes that for a restart, and is right. What a
+machine lacks is no sample. See proc(5), and iostats.rst and psi.rst of the kernel's documentation.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-
-import psutil
 
 Sample = tuple[tuple[str, ...], float]
 """((metric name, values of its labels in the order of their names), value)."""
 
+SECTOR = 512
+"""Bytes, whatever the disk's own sectors are."""
+
+_TICKS = os.sysconf("SC_CLK_TCK")
 _CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
-_GUEST_MODES = (("user", "guest"), ("nice", "guest_nice"))
 
 # Partitions, and disks in memory: their numbers are in those of the disk, or are none.
 _NO_DISK = re.compile(r"(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$")
 _VMSTAT = re.compile(r"oom_kill|pgpg|pswp|pg.*fault")
 _MEMORY = frozenset(
     (
-        *("MemAvailable", "Cached", "SwapCached", "Dirty", "Writeback", "AnonPages", "Mapped"),
-        *("SReclaimable", "SUnreclaim", "KernelStack", "PageTables"),
+        *("MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapCached", "Active"),
+        *("Inactive", "SwapTotal", "SwapFree", "Dirty", "Writeback", "AnonPages", "Mapped"),
+        *("Shmem", "Slab", "SReclaimable", "SUnreclaim", "KernelStack", "PageTables"),
         *("CommitLimit", "Committed_AS", "HugePages_Total", "HugePages_Free"),
     )
 )
+"""The fields that boards and rules ask for; all 56 would be 32 series more."""
 _STAT = {
+    "ctxt": "node_context_switches_total",
+    "intr": "node_intr_total",
+    "btime": "node_boot_time_seconds",
     "processes": "node_forks_total",
     "procs_running": "node_procs_running",
     "procs_blocked": "node_procs_blocked",
 }
+_NETSTAT = {
+    "Tcp": ("InErrs", "OutSegs", "RetransSegs"),
+    "TcpExt": ("ListenDrops", "ListenOverflows", "TCPTimeouts"),
+    "Udp": ("InErrors", "RcvbufErrors"),
+}
+_PRESSURE = (("cpu", ("some",)), ("io", ("some", "full")), ("memory", ("some", "full")))
+_PRESSED = {"some": "waiting", "full": "stalled"}
 
 
-def text(path: str) -> str:
-    """Return a file of /proc. Raises OSError."""
-    return Path(psutil.PROCFS_PATH, path).read_text("utf-8", "replace")
+class Procfs:
+    """A /proc: our own, or a host's that is mounted elsewhere."""
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
-def stat() -> Iterator[Sample]:
-    """The CPUs, and what the kernel counts of all of them."""
-    numbers = []
-    for line in text("stat").splitlines():
-        name, _, rest = line.partition(" ")
-        if name in _STAT:
-            yield (_STAT[name],), float(rest)
-        elif name.startswith("cpu") and name != "cpu":
-            numbers.append(name.removeprefix("cpu"))
-    # psutil tells the CPUs that are online, but not which ones those are.
-    for number, times in zip(numbers, psutil.cpu_times(percpu=True), strict=True):
-        for mode in _CPU_MODES:
-            yield ("node_cpu_seconds_total", number, mode), getattr(times, mode)
-        for mode, field in _GUEST_MODES:
-            yield ("node_cpu_guest_seconds_total", number, mode), getattr(times, field)
-    counts = psutil.cpu_stats()
-    yield ("node_context_switches_total",), float(counts.ctx_switches)
-    yield ("node_intr_total",), float(counts.interrupts)
-    yield ("node_boot_time_seconds",), psutil.boot_time()
+    def text(self, name: str) -> str:
+        """Return a file. Raises OSError."""
+        return (self.path / name).read_text("utf-8", "replace")
 
+    def stat(self) -> Iterator[Sample]:
+        """The CPUs, and what the kernel counts of all of them."""
+        for line in self.text("stat").splitlines():
+            name, *fields = line.split(None, 11)
+            if name in _STAT:
+                yield (_STAT[name],), float(fields[0])
+            elif name.startswith("cpu") and name != "cpu":
+                number = name.removeprefix("cpu")
+                *modes, guest, guest_nice = (int(field) / _TICKS for field in fields[:10])
+                for mode, seconds in zip(_CPU_MODES, modes, strict=True):
+                    yield ("node_cpu_seconds_total", number, mode), seconds
+                yield ("node_cpu_guest_seconds_total", number, "user"), guest
+                yield ("node_cpu_guest_seconds_total", number, "nice"), guest_nice
 
-def loadavg() -> Iterator[Sample]:
-    for minutes, load in zip((1, 5, 15), psutil.getloadavg(), strict=True):
-        yield (f"node_load{minutes}",), load
+    def loadavg(self) -> Iterator[Sample]:
+        for minutes, load in zip((1, 5, 15), self.text("loadavg").split(), strict=False):
+            yield (f"node_load{minutes}",), float(load)
 
+    def meminfo(self) -> Iterator[Sample]:
+        for line in self.text("meminfo").splitlines():
+            name, _, rest = line.partition(":")
+            if name in _MEMORY:
+                value, *unit = rest.split()
+                if unit:
+                    yield (f"node_memory_{name}_bytes",), float(value) * 1024
+                else:
+                    yield (f"node_memory_{name}",), float(value)
 
-def meminfo() -> Iterator[Sample]:
-    """The fields that boards and rules ask for; all 56 would be 32 series more."""
-    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
-    yield ("node_memory_MemTotal_bytes",), float(memory.total)
-    yield ("node_memory_MemFree_bytes",), float(memory.free)
-    yield ("node_memory_Buffers_bytes",), float(memory.buffers)
-    yield ("node_memory_Active_bytes",), float(memory.active)
-    yield ("node_memory_Inactive_bytes",), float(memory.inactive)
-    yield ("node_memory_Shmem_bytes",), float(memory.shared)
-    yield ("node_memory_Slab_bytes",), float(memory.slab)
-    yield ("node_memory_SwapTotal_bytes",), float(swap.total)
-    yield ("node_memory_SwapFree_bytes",), float(swap.free)
-    for line in text("meminfo").splitlines():
-        name, _, rest = line.partition(":")
-        if name in _MEMORY:
-            value, *unit = rest.split()
-            if unit:
-                yield (f"node_memory_{name}_bytes",), float(value) * 1024
-            else:
-                yield (f"node_memory_{name}",), float(value)
+    def vmstat(self) -> Iterator[Sample]:
+        """Paging, swapping, faults and the out-of-memory killer."""
+        for line in self.text("vmstat").splitlines():
+            name, _, value = line.partition(" ")
+            if _VMSTAT.match(name):
+                yield (f"node_vmstat_{name}",), float(value)
 
+    def filefd(self) -> Iterator[Sample]:
+        allocated, _, maximum = self.text("sys/fs/file-nr").split()
+        yield ("node_filefd_allocated",), float(allocated)
+        yield ("node_filefd_maximum",), float(maximum)
 
-def vmstat() -> Iterator[Sample]:
-    """Paging, swapping, faults and the out-of-memory killer."""
-    for line in text("vmstat").splitlines():
-        name, _, value = line.partition(" ")
-        if _VMSTAT.match(name):
-            yield (f"node_vmstat_{name}",), float(value)
+    def diskstats(self) -> Iterator[Sample]:
+        """Whole disks."""
+        for line in self.text("diskstats").splitlines():
+            _, _, disk, *fields = line.split()
+            if _NO_DISK.match(disk):
+                continue
+            counts = [int(field) for field in fields[:11]]
+            reads, _, read, read_ms, writes, _, written, write_ms, now, busy_ms, all_ms = counts
+            yield ("node_disk_reads_completed_total", disk), float(reads)
+            yield ("node_disk_read_bytes_total", disk), float(read * SECTOR)
+            yield ("node_disk_read_time_seconds_total", disk), read_ms / 1000
+            yield ("node_disk_writes_completed_total", disk), float(writes)
+            yield ("node_disk_written_bytes_total", disk), float(written * SECTOR)
+            yield ("node_disk_write_time_seconds_total", disk), write_ms / 1000
+            yield ("node_disk_io_now", disk), float(now)
+            yield ("node_disk_io_time_seconds_total", disk), busy_ms / 1000
+            yield ("node_disk_io_time_weighted_seconds_total", disk), all_ms / 1000
 
+    def netdev(self) -> Iterator[Sample]:
+        for line in self._net("dev").splitlines()[2:]:
+            name, _, rest = line.rpartition(":")
+            device, fields = name.strip(), rest.split()
+            for direction, at in (("receive", 0), ("transmit", 8)):
+                for what, field in zip(
+                    ("bytes", "packets", "errs", "drop"), fields[at:], strict=False
+                ):
+                    yield (f"node_network_{direction}_{what}_total", device), float(field)
 
-def filefd() -> Iterator[Sample]:
-    allocated, _, maximum = text("sys/fs/file-nr").split()
-    yield ("node_filefd_allocated",), float(allocated)
-    yield ("node_filefd_maximum",), float(maximum)
+    def netstat(self) -> Iterator[Sample]:
+        """What the network loses: segments sent again, connections and datagrams dropped."""
+        for name in ("snmp", "netstat"):
+            with suppress(FileNotFoundError):
+                lines = self._net(name).splitlines()
+                for names, values in zip(lines[::2], lines[1::2], strict=True):
+                    protocol, *keys = names.split()
+                    wanted = _NETSTAT.get(protocol.removesuffix(":"))
+                    if wanted:
+                        found = dict(zip(keys, values.split()[1:], strict=True))
+                        for key in wanted:
+                            if key in found:
+                                yield (f"node_netstat_{protocol[:-1]}_{key}",), float(found[key])
 
+    def pressure(self) -> Iterator[Sample]:
+        """Seconds in which some or all that had something to do had to wait, since the boot.
 
-def diskstats() -> Iterator[Sample]:
-    """Whole disks."""
-    disks = psutil.disk_io_counters(perdisk=True, nowrap=False)
-    for disk, counts in disks.items():
-        if not _NO_DISK.match(disk):
-            yield ("node_disk_reads_completed_total", disk), float(counts.read_count)
-            yield ("node_disk_read_bytes_total", disk), float(counts.read_bytes)
-            yield ("node_disk_read_time_seconds_total", disk), counts.read_time / 1000
-            yield ("node_disk_writes_completed_total", disk), float(counts.write_count)
-            yield ("node_disk_written_bytes_total", disk), float(counts.write_bytes)
-            yield ("node_disk_write_time_seconds_total", disk), counts.write_time / 1000
-            yield ("node_disk_io_time_seconds_total", disk), counts.busy_time / 1000
-    for line in text("diskstats").splitlines():
-        _, _, disk, *fields = line.split()
-        if not _NO_DISK.match(disk):
-            yield ("node_disk_io_now", disk), float(fields[8])
-            yield ("node_disk_io_time_weighted_seconds_total", disk), int(fields[10]) / 1000
+        Of the CPU "all" has no meaning for a whole machine. A kernel may have it built in and off.
+        """
+        for resource, kinds in _PRESSURE:
+            try:
+                lines = self.text(f"pressure/{resource}").splitlines()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno == errno.EOPNOTSUPP:
+                    continue
+                raise
+            for line in lines:
+                kind, *fields = line.split()
+                if kind in kinds:
+                    micros = dict(field.split("=") for field in fields)["total"]
+                    name = f"node_pressure_{resource}_{_PRESSED[kind]}_seconds_total"
+                    yield (name,), int(micros) / 1e6
 
-
-def netdev() -> Iterator[Sample]:
-    for device, counts in psutil.net_io_counters(pernic=True, nowrap=False).items():
-        received = counts.bytes_recv, counts.packets_recv, counts.errin, counts.dropin
-        sent = counts.bytes_sent, counts.packets_sent, counts.errout, counts.dropout
-        for direction, values in (("receive", received), ("transmit", sent)):
-            for what, value in zip(("bytes", "packets", "errs", "drop"), values, strict=True):
-                yield (f"node_network_{direction}_{what}_total", device), float(value)
+    def _net(self, name: str) -> str:
+        """Return a file of the network; /proc/net is that of whoever asks, not of the host."""
+        if self.path != Path("/proc"):
+            with suppress(OSError):
+                return self.text(f"1/net/{name}")
+        return self.text(f"net/{name}")

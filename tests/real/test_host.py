@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -11,11 +12,13 @@ import pytest
 import urllib3
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.series import Kind, Labels, SeriesTable, TargetSeries
+from collector.series import Family, Kind, Labels, SeriesTable, TargetSeries
 from collector.sources.host import HostSource
+from collector.sources.host_paths import HERE, HostPaths
 from tests.lab import parts
 from tests.lab.ports import free_port
 from tests.lab.process import Process
+from tests.unit.sources.machines import lay_out
 
 KINDS = {Kind.COUNTER: "counter", Kind.GAUGE: "gauge", Kind.UNKNOWN: "unknown"}
 Key = tuple[str, Labels]
@@ -29,8 +32,11 @@ NEAR = {
     "node_procs_": (0.0, 200.0),
     "node_disk_io_now": (0.0, 1000.0),
     "node_time_seconds": (0.0, 30.0),
+    "node_timex_": (0.5, 1.0),
     "node_boot_time_seconds": (0.0, 1.0),
 }
+
+SENSED = ("node_hwmon", "node_thermal", "node_cooling", "node_pressure", "node_netstat")
 
 
 class Page:
@@ -48,9 +54,9 @@ class Page:
 class Ours:
     """Our own source, read as values by name and labels."""
 
-    def __init__(self) -> None:
+    def __init__(self, paths: HostPaths = HERE) -> None:
         self.table = SeriesTable()
-        self.source = HostSource(TargetSeries(self.table, {}))
+        self.source = HostSource(TargetSeries(self.table, {}), paths)
 
     def read(self) -> dict[Key, float]:
         reading = self.source.read(time.monotonic() + 30)
@@ -67,11 +73,12 @@ def ours() -> Iterator[Ours]:
     made.source.close()
 
 
-@pytest.fixture
-def node_exporter(tmp_path: Path) -> Iterator[str]:
-    """The address of a real node_exporter's page."""
+@contextmanager
+def node_exporter(folder: Path, *flags: str) -> Iterator[str]:
+    """A real node_exporter, while in use: the address of its page."""
     url = f"http://127.0.0.1:{(port := free_port())}/metrics"
-    command: list[str | Path] = [parts.node_exporter(), f"--web.listen-address=127.0.0.1:{port}"]
+    listen = f"--web.listen-address=127.0.0.1:{port}"
+    command: list[str | Path] = [parts.node_exporter(), listen, *flags]
 
     def answers() -> bool:
         try:
@@ -79,20 +86,27 @@ def node_exporter(tmp_path: Path) -> Iterator[str]:
         except urllib3.exceptions.HTTPError:
             return False
 
-    with Process("node_exporter", command, tmp_path / "node_exporter.log") as process:
+    with Process("node_exporter", command, folder / "node_exporter.log") as process:
         process.wait_until(answers, 30.0)
         yield url
 
 
-def test_series_are_those_of_node_exporter_and_values_are_near(ours: Ours, node_exporter: str):
-    before = ours.read()
-    page = Page(urllib3.request("GET", node_exporter, timeout=30.0).data.decode())
-    after = ours.read()
+def page_of(url: str) -> Page:
+    return Page(urllib3.request("GET", url, timeout=30.0).data.decode())
+
+
+def test_series_are_those_of_node_exporter_and_values_are_near(ours: Ours, tmp_path: Path):
+    with node_exporter(tmp_path) as url:
+        before = ours.read()
+        page = page_of(url)
+        after = ours.read()
     label_names = {name: [k for k, _ in labels] for name, labels in page.values}
     families = {s.name: s.family for s in map(ours.table.__getitem__, range(len(ours.table)))}
     compared = 0
     for key in before.keys() & after.keys():
         name, labels = key
+        if name.startswith("edgevitals_"):  # node_exporter has no name for our own group
+            continue
         assert label_names.get(name) == [k for k, _ in labels], name
         if name == "node_scrape_collector_success":
             assert before[key] == 1
@@ -118,7 +132,34 @@ def test_series_are_those_of_node_exporter_and_values_are_near(ours: Ours, node_
         "node_network_receive_bytes",
         "node_memory_MemTotal",
         "node_filesystem_size",
+        "node_timex_sync",
+        "node_netstat_Tcp",
     }
+
+
+@pytest.mark.parametrize("machine", ["raspberry-pi-4", "xeon"])
+def test_a_machine_that_is_not_here_is_told_as_node_exporter_does(machine: str, tmp_path: Path):
+    """Sensors, throttling, pressure: the machine of a test may lack them, so both read files."""
+    here = lay_out(machine, tmp_path)
+    (here / "proc").mkdir(exist_ok=True)
+    (here / "proc/stat").write_text("cpu0 1 0 1 1 1 0 1 1 0 0\n")
+    (here / "proc/cpuinfo").write_text("")
+    ours = Ours(HostPaths(here / "proc", here / "sys", Path("/"), here / "proc"))
+    told = {
+        key: value
+        for key, value in ours.read().items()
+        if key[0].startswith(SENSED) or "throttles" in key[0]
+    }
+    collectors = ("cpu", "hwmon", "netstat", "pressure", "thermal_zone")
+    flags = [f"--collector.{name}" for name in ("disable-defaults", *collectors)]
+    paths = [f"--path.procfs={here}/proc", f"--path.sysfs={here}/sys"]
+    with node_exporter(tmp_path, *flags, *paths) as url:
+        page = page_of(url)
+    assert len(told) > 20
+    for key, value in told.items():
+        assert page.values.get(key) == pytest.approx(value, rel=1e-12), key
+        kind = ours.table[ours.table.intern(*key, Family(key[0]))].family.kind
+        assert page.kinds[key[0]] == KINDS[kind], key
 
 
 def test_counters_are_those_of_psutil(ours: Ours):

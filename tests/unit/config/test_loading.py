@@ -329,7 +329,10 @@ def test_json_is_yaml():
         ),
         (
             "site: a\nsources: {host: yes}",
-            "2:17: error: sources.host: write true, false, or keys below it: job, instance",
+            (
+                "2:17: error: sources.host: write true, false, or keys below it: job, instance, "
+                "proc, sys, root"
+            ),
         ),
         (
             "site: a\nsources: {jmx: {address: a:1}}",

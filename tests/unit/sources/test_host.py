@@ -1,7 +1,4 @@
-"""Texts of /proc in, node_exporter's series out; and mounts that never answer.
-
-psutil reads these texts too: psutil.PROCFS_PATH is theirs while a test runs.
-"""
+"""Texts of /proc in, node_exporter's series out; and mounts that never answer."""
 
 from __future__ import annotations
 
@@ -12,13 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
-import psutil
 import pytest
 
 from collector.errors import SourceError
 from collector.series import Kind, SeriesTable, TargetSeries
 from collector.sources.filesystems import mounts
 from collector.sources.host import HostSource
+from collector.sources.host_paths import HostPaths
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -97,6 +94,7 @@ def kafka_box(directory: Path) -> tuple[Path, Path]:
     """Lay out a small /proc and /sys."""
     files = {
         "stat": STAT.format(iowait=5),
+        "loadavg": "0.10 0.20 0.30 3/456 7890\n",
         "meminfo": MEMINFO,
         "vmstat": VMSTAT,
         "sys/fs/file-nr": "1000\t0\t9000\n",
@@ -117,13 +115,11 @@ def kafka_box(directory: Path) -> tuple[Path, Path]:
 
 
 class Rig:
-    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, directory: Path) -> None:
         self.proc, sys = kafka_box(directory)
-        monkeypatch.setattr(psutil, "PROCFS_PATH", str(self.proc))
-        monkeypatch.setattr(psutil, "getloadavg", lambda: (0.1, 0.2, 0.3))
-        monkeypatch.setattr("collector.sources.host.NETWORK_DEVICES", sys / "class/net")
         self.table = SeriesTable()
-        self.source = HostSource(TargetSeries(self.table, {"job": "node"}))
+        paths = HostPaths(self.proc, sys, Path("/"), self.proc)
+        self.source = HostSource(TargetSeries(self.table, {"job": "node"}), paths)
 
     def read(self) -> Values:
         """Return {(name, label values in the order of their names): value}."""
@@ -145,8 +141,8 @@ class Rig:
 
 
 @pytest.fixture
-def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    made = Rig(tmp_path, monkeypatch)
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path)
     yield made
     made.source.close()
 
@@ -258,7 +254,6 @@ def test_memory_is_in_bytes_but_for_counts(rig: Rig):
 
 
 def test_no_memory_available_is_told_as_it_is(rig: Rig):
-    """psutil has an estimate of its own for this."""
     text = MEMINFO.replace("MemAvailable:    8000000 kB", "MemAvailable:          0 kB")
     (rig.proc / "meminfo").write_text(text)
     assert rig.read()["node_memory_MemAvailable_bytes",] == 0
