@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from collector.admin.client import Admin
-from collector.config import Config
+from collector.cluster.own_broker import OwnBroker
+from collector.cluster.reading import Cluster, Patterns
+from collector.config import Config, KafkaConfig
+from collector.jmx import Numbers
 from collector.series import SeriesTable, TargetSeries
 from collector.target import Source, Target
 from collector.telemetry import Telemetry
@@ -43,11 +46,24 @@ def targets(
     if sources.kafka:
         from collector.sources.kafka import KafkaSource  # noqa: PLC0415
 
-        groups, topics = sources.kafka.groups, sources.kafka.topics
-        instance = sources.kafka.instance or node
-        add(sources.kafka.job, instance, lambda s: KafkaSource(admin, s, groups, topics))
+        kafka, reader = sources.kafka, cluster(config, admin).reader()
+        add(kafka.job, kafka.instance or node, lambda s: KafkaSource(reader, s, kafka))
     for page in sources.scrape:
         from collector.sources.scrape import ScrapeSource  # noqa: PLC0415
 
         add(page.job, page.target_instance, partial(ScrapeSource, page, telemetry))
     return found
+
+
+def cluster(config: Config, admin: Admin) -> Cluster:
+    """The cluster of `kafka`, as much of it as is ours."""
+    kafka = config.sources.kafka or KafkaConfig()
+    patterns = Patterns(kafka.groups, kafka.topics, kafka.exclude_groups, kafka.exclude_topics)
+    jvms = [jmx for jmx in config.sources.jmx if jmx.engine == "native"]
+    if kafka.scope == "cluster" or not jvms:
+        return Cluster(admin, patterns)
+    from collector.sources.jmx_target import jmx_target  # noqa: PLC0415
+
+    return Cluster(
+        admin, patterns, OwnBroker([jmx_target(jmx).client(Numbers([])) for jmx in jvms])
+    )

@@ -35,8 +35,10 @@ from collector.admin.wire import (
     Properties,
     ReadRights,
     ReadSnapshot,
-    ReadTopicConfig,
+    ReadTimes,
+    ReadTopicConfigs,
     Request,
+    Times,
     Topic,
     TopicConfig,
     TopicDescription,
@@ -83,8 +85,8 @@ class AdminStats:
 class Snapshot:
     """What one request told of a cluster, as far as it came.
 
-    `offsets` is {(topic, partition): (oldest offset, end offset)} and `commits`
-    {(group, topic, partition): (committed offset, end offset read after it)}, -1 for one that
+    `offsets` is {(topic, partition): (oldest offset, end offset)} and `commits` {(group, topic,
+    partition): [committed offset, oldest offset, end offset read after it]}, -1 for one that
     Kafka did not give. `failures` says what Kafka refused, `failure` how our own process failed.
     `is_topics_whole`: all brokers, topics and offsets that can be had are here.
     """
@@ -95,7 +97,7 @@ class Snapshot:
     offsets: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     is_topics_whole: bool = False
     groups: list[Group] = field(default_factory=list)
-    commits: dict[tuple[str, str, int], tuple[int, int]] = field(default_factory=dict)
+    commits: dict[tuple[str, str, int], list[int]] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     failure: Failure | None = None
@@ -140,21 +142,9 @@ class Admin:
         process = self._process
         return None if process is None else process.pid
 
-    def snapshot(
-        self,
-        groups: Sequence[str],
-        topics: Sequence[str],
-        deadline: float,
-        *,
-        max_partitions: int,
-        max_groups: int,
-        max_commits: int,
-    ) -> Snapshot:
-        """Read brokers, topics, groups and their offsets; `groups` and `topics` are patterns."""
-        answers, failure = self._ask(
-            ReadSnapshot(0, list(groups), list(topics), max_partitions, max_groups, max_commits),
-            deadline,
-        )
+    def snapshot(self, wanted: ReadSnapshot, deadline: float) -> Snapshot:
+        """Read brokers, topics, groups and their offsets."""
+        answers, failure = self._ask(wanted, deadline)
         snapshot = Snapshot(failure=failure)
         for answer in answers:
             match answer:
@@ -171,7 +161,7 @@ class Admin:
                     snapshot.groups = answer.groups
                 case Commits():
                     snapshot.commits |= {
-                        (answer.group, t, p): (offset, end) for t, p, offset, end in answer.offsets
+                        (answer.group, t, p): offsets for t, p, *offsets in answer.offsets
                     }
                 case LeftOut():
                     snapshot.left_out[answer.what] = answer.count
@@ -208,8 +198,24 @@ class Admin:
 
     def topic_config(self, name: str, deadline: float) -> TopicConfig | Failure:
         """Return the topic's settings in force. It takes the right to DescribeConfigs."""
-        answers, failure = self._ask(ReadTopicConfig(0, name), deadline)
+        answers, failure = self._ask(ReadTopicConfigs(0, [name]), deadline)
         return _first(answers, TopicConfig) or failure or _first(answers, Failure) or _NO_ANSWER
+
+    def topic_configs(
+        self, names: Sequence[str], deadline: float
+    ) -> tuple[dict[str, dict[str, str]], list[Failure]]:
+        """Return {topic: settings in force} of those that can be had, and what failed."""
+        answers, failure = self._ask(ReadTopicConfigs(0, list(names)), deadline)
+        found = {one.name: one.values for one in answers if isinstance(one, TopicConfig)}
+        return found, _failures(answers, failure)
+
+    def times(
+        self, places: Sequence[tuple[str, int, int]], deadline: float
+    ) -> tuple[list[tuple[str, int, int, int]], list[Failure]]:
+        """Ask for the first offset of (topic, partition) from a time in ms on; see `Times`."""
+        answers, failure = self._ask(ReadTimes(0, list(places)), deadline)
+        found = [one for part in answers if isinstance(part, Times) for one in part.offsets]
+        return found, _failures(answers, failure)
 
     def brokers(self, deadline: float) -> list[Broker] | Failure:
         """Return the brokers that are alive."""
@@ -333,6 +339,10 @@ class Admin:
 
 
 _NO_ANSWER = Failure("admin", "ADMIN_DIED", "the admin process gave no answer")
+
+
+def _failures(answers: Sequence[Answer], lost: Failure | None) -> list[Failure]:
+    return [one for one in answers if isinstance(one, Failure)] + ([lost] if lost else [])
 
 
 def _first(answers: Sequence[Answer], kind: type[T]) -> T | None:

@@ -38,8 +38,14 @@ class Hello(_Message, tag="hello"):
     parent: int
 
 
+EVERY_BROKER = -1
+
+
 class ReadSnapshot(_Message, tag="snapshot"):
-    """Ask for brokers, topics, groups and their offsets. Patterns match whole names."""
+    """Ask for brokers, topics, groups and their offsets. Patterns match whole names.
+
+    `broker`: only what is that broker's, see `collector.admin.snapshot`.
+    """
 
     seconds: float
     groups: list[str]
@@ -47,6 +53,16 @@ class ReadSnapshot(_Message, tag="snapshot"):
     max_partitions: int
     max_groups: int
     max_commits: int
+    exclude_groups: list[str] = []
+    exclude_topics: list[str] = []
+    broker: int = EVERY_BROKER
+
+
+class ReadTimes(_Message, tag="read_times"):
+    """Ask for the first offset of (topic, partition) whose record is not before a time in ms."""
+
+    seconds: float
+    places: list[tuple[str, int, int]]
 
 
 class CreateTopic(_Message, tag="create"):
@@ -62,9 +78,9 @@ class DescribeTopic(_Message, tag="describe"):
     name: str
 
 
-class ReadTopicConfig(_Message, tag="read_config"):
+class ReadTopicConfigs(_Message, tag="read_configs"):
     seconds: float
-    name: str
+    names: list[str]
 
 
 class ListBrokers(_Message, tag="brokers"):
@@ -80,7 +96,15 @@ class ReadRights(_Message, tag="read_rights"):
     to_create: list[str]
 
 
-Request = ReadSnapshot | CreateTopic | DescribeTopic | ReadTopicConfig | ListBrokers | ReadRights
+Request = (
+    ReadSnapshot
+    | ReadTimes
+    | CreateTopic
+    | DescribeTopic
+    | ReadTopicConfigs
+    | ListBrokers
+    | ReadRights
+)
 
 
 class Failure(_Message, tag="failure"):
@@ -166,9 +190,18 @@ class Groups(_Message, tag="groups"):
 
 
 class Commits(_Message, tag="commits"):
-    """(topic, partition, committed offset, end offset read after it or -1) of one group."""
+    """(topic, partition, committed, oldest offset, end offset read after it) of one group.
+
+    -1 for an oldest or end offset that could not be had.
+    """
 
     group: str
+    offsets: list[tuple[str, int, int, int, int]]
+
+
+class Times(_Message, tag="times"):
+    """(topic, partition, time in ms, first offset from it on); -1: the log has none that young."""
+
     offsets: list[tuple[str, int, int, int]]
 
 
@@ -225,6 +258,7 @@ Answer = (
     | Offsets
     | Groups
     | Commits
+    | Times
     | LeftOut
     | TopicDescription
     | TopicConfig

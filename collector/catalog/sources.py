@@ -91,6 +91,14 @@ KAFKA = (
         "1 for a right that Kafka doesn't give our user: without it some metrics are missing, or "
         "rounds wait. Looked at once a minute; absent for rights that are there.",
     ),
+    Metric(
+        "edgevitals_kafka_own_broker",
+        _GAUGE,
+        "",
+        (),
+        "standard",
+        "Id of the broker whose groups and topics this collector tells; absent where it tells all.",
+    ),
 )
 
 SCRAPE = (

@@ -30,6 +30,8 @@ from collector.config.tls import TlsConfig
 
 Engine = Literal["native", "jmxquery"]
 ENGINES: tuple[Engine, ...] = ("native", "jmxquery")
+Scope = Literal["own", "cluster"]
+SCOPES: tuple[Scope, ...] = ("own", "cluster")
 
 
 class JmxTlsConfig(TlsConfig, frozen=True, kw_only=True):
@@ -135,6 +137,27 @@ class KafkaConfig(msgspec.Struct, frozen=True, kw_only=True):
     topics: Annotated[
         tuple[Pattern, ...], Meta(description="Topics to read: patterns of whole names.")
     ] = (".*",)
+    exclude_groups: Annotated[
+        tuple[Pattern, ...], Meta(description="Groups of these that are not read.")
+    ] = ()
+    exclude_topics: Annotated[
+        tuple[Pattern, ...], Meta(description="Topics of these that are not read.")
+    ] = ()
+    partitions: Annotated[
+        tuple[Pattern, ...],
+        Meta(
+            description="Topics whose partitions are told one by one; of the others there are "
+            "totals, and the partitions that something is wrong with."
+        ),
+    ] = ()
+    scope: Annotated[
+        Scope,
+        Word("scope", "own", one_of(*SCOPES)),
+        Meta(
+            description="own: the groups that our own broker coordinates and the topics that it "
+            "leads, so that collectors of one cluster share the work. cluster: all of them."
+        ),
+    ] = "own"
     job: Annotated[LabelText, Meta(description="The job label.")] = "kafka_exporter"
     instance: Annotated[
         LabelText | None, Meta(description="The instance label; the node if left out.")

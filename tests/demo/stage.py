@@ -124,7 +124,7 @@ class Stage:
             "sources": {
                 "jmx": [{"address": self.broker.jmx_address}],
                 "host": True,
-                "kafka": True,
+                "kafka": {"partitions": [self.traffic.topics[0]]},
             },
             "spool": {
                 "path": str(self.directory / "spool"),

@@ -30,6 +30,7 @@ from collector.admin.wire import (
     Hello,
     ListBrokers,
     Properties,
+    ReadSnapshot,
     TopicConfig,
     TopicDescription,
     encode,
@@ -58,9 +59,7 @@ def soon(seconds: float = 30.0) -> float:
 
 
 def snapshot(admin: Admin, seconds: float = 30.0) -> Snapshot:
-    return admin.snapshot(
-        [".*"], [".*"], soon(seconds), max_partitions=1000, max_groups=100, max_commits=1000
-    )
+    return admin.snapshot(ReadSnapshot(0, [".*"], [".*"], 1000, 100, 1000), soon(seconds))
 
 
 def until(is_so: Callable[[], object], seconds: float = 30.0) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from collector.catalog import OWN
 from tests.lab.kafka import Kafka
 from tests.lab.ports import free_port
@@ -34,6 +36,7 @@ EVENTS = {
     "edgevitals_traces_lost_spans_total": "a receiver of traces that is away",
     "edgevitals_kafka_failures": "a call that Kafka refuses",
     "edgevitals_kafka_right_missing": "a user that lacks a right",
+    "edgevitals_topic_retention_bytes": "a topic with a bound on its size",
     "edgevitals_scrape_duplicates": "a page that is scraped",
     "edgevitals_scrape_not_carried": "a page that is scraped",
     "edgevitals_scrape_refused_total": "a page that is over a limit",
@@ -58,7 +61,7 @@ CONFIG = """
 site: a
 interval: 1s
 kafka: {{bootstrap.servers: "{kafka}"}}
-sources: {{jmx: [{{address: "{jmx}"}}], host: true, kafka: true}}
+sources: {{jmx: [{{address: "{jmx}"}}], host: true, kafka: {{partitions: [".*"]}}}}
 spool: {{path: spool, max_size: 64MiB, min_free: 1MiB}}
 sinks: [{{name: centre, url: "{sink}", protocol: remote_write_1, out_of_order_time_window: 1h,
          rounds_per_request: 1, pulse: false}}]
@@ -105,6 +108,7 @@ class Trouble:
         return answer(204)
 
 
+@pytest.mark.usefixtures("traffic")
 def test_every_metric_of_the_catalogue_is_emitted(tmp_path: Path, broker: Kafka):
     """The sink refuses a sample at first, then is away for some, so that this is told too."""
     config = tmp_path / "c.yaml"

@@ -15,6 +15,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from collector.admin.client import Admin
+from collector.cluster.reading import Cluster, Patterns
+from collector.config import KafkaConfig
 from collector.errors import SourceError
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.kafka import KafkaSource
@@ -27,10 +29,17 @@ QUIET: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
 class Rig:
     """A source on one broker, read as values by name and labels."""
 
-    def __init__(self, broker: Kafka, groups: list[str], topics: list[str]) -> None:
+    def __init__(
+        self, broker: Kafka, groups: list[str], topics: list[str], partitions: tuple[str, ...]
+    ) -> None:
         self.table = SeriesTable()
         self.admin = Admin({"bootstrap.servers": broker.bootstrap})
-        self.source = KafkaSource(self.admin, TargetSeries(self.table, {}), groups, topics)
+        self.cluster = Cluster(self.admin, Patterns(groups, topics))
+        config = KafkaConfig(
+            groups=tuple(groups), topics=tuple(topics), partitions=tuple(partitions)
+        )
+        series = TargetSeries(self.table, {})
+        self.source = KafkaSource(self.cluster.reader(), series, config)
 
     def read(self, seconds: float = 30.0) -> dict[str, dict[tuple[str, ...], float]]:
         """Return {name: {label values in the order of their names: value}}."""
@@ -47,9 +56,12 @@ def rig() -> Iterator[Callable[..., Rig]]:
     made: list[Rig] = []
 
     def make(
-        broker: Kafka, groups: tuple[str, ...] = (".*",), topics: tuple[str, ...] = (".*",)
+        broker: Kafka,
+        groups: tuple[str, ...] = (".*",),
+        topics: tuple[str, ...] = (".*",),
+        partitions: tuple[str, ...] = (".*",),
     ) -> Rig:
-        made.append(Rig(broker, list(groups), list(topics)))
+        made.append(Rig(broker, list(groups), list(topics), partitions))
         return made[-1]
 
     yield make

@@ -19,6 +19,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from collector.admin.client import Admin
 from collector.catalog import METRICS, OWN
+from collector.cluster.reading import Cluster, Patterns
+from collector.config import KafkaConfig
 from collector.names.rules import load_rules
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.jmx import JmxSource, JmxTarget
@@ -123,7 +125,8 @@ def check_broker(parts: ExitStack, kafka: Kafka, version: str) -> Values:
     table = SeriesTable()
     admin = Admin({"bootstrap.servers": kafka.bootstrap})
     parts.callback(admin.close)
-    source = KafkaSource(admin, TargetSeries(table, {}), [".*"], [".*"])
+    reader = Cluster(admin, Patterns([".*"], [".*"])).reader()
+    source = KafkaSource(reader, TargetSeries(table, {}), KafkaConfig(partitions=(".*",)))
     parts.callback(source.close)
     told = read(source, table)
     place = (*(("consumergroup", "early"), ("partition", "0")), *orders)

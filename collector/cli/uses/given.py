@@ -199,9 +199,9 @@ def _possible(config: Config) -> dict[str, Possible]:
     if host := config.sources.host:
         found[f"{host.job} {host.instance or 'this machine'}"] = _host_names(config)
     if kafka := config.sources.kafka:
-        from collector.sources import kafka as source  # noqa: PLC0415
+        from collector.sources.kafka import names as told  # noqa: PLC0415
 
-        families = [each for each in vars(source).values() if isinstance(each, Family)]
+        families = [each for each in vars(told).values() if isinstance(each, Family)]
         names = frozenset(each.name for each in families)
         found[f"{kafka.job} {kafka.instance or 'the node'}"] = Possible(names)
     for page in config.sources.scrape:

@@ -26,10 +26,14 @@ class Turn(NamedTuple):
     then: int | str = STAY
 
 
-def scripted(directory: Path, *lives: Sequence[Turn]) -> tuple[str, ...]:
-    """Return a command that plays `lives`, one each time it is started; the last one repeats."""
+def scripted(directory: Path, *lives: Sequence[Turn], aside: bytes = b"") -> tuple[str, ...]:
+    """Return a command that plays `lives`, one each time it is started; the last one repeats.
+
+    `aside` answers what is asked of settings and times, which then is no turn of the script.
+    """
     script = directory / "script"
-    script.write_bytes(pickle.dumps([[tuple(turn) for turn in life] for life in lives]))
+    plain = [[tuple(turn) for turn in life] for life in lives]
+    script.write_bytes(pickle.dumps((plain, aside)))
     return (sys.executable, "-I", "-S", __file__, str(script))
 
 
@@ -44,7 +48,7 @@ def _take(size: int) -> bytes:
 
 
 def _play(script: Path) -> None:
-    lives = pickle.loads(script.read_bytes())
+    lives, aside = pickle.loads(script.read_bytes())
     births = script.with_name("births")
     number = len(births.read_bytes()) if births.exists() else 0
     with births.open("ab") as log:
@@ -53,7 +57,8 @@ def _play(script: Path) -> None:
         time.sleep(60)
     _take(int.from_bytes(_take(4), "big"))
     for answer, then in lives[min(number, len(lives) - 1)]:
-        _take(int.from_bytes(_take(4), "big"))
+        while _is_aside(_take(int.from_bytes(_take(4), "big"))) and aside:
+            os.write(1, aside)
         os.write(1, answer)
         if then == HANG:
             time.sleep(60)
@@ -64,7 +69,13 @@ def _play(script: Path) -> None:
             os.kill(os.getpid(), then)
         elif isinstance(then, int):
             os._exit(-then)
+    while aside and _is_aside(_take(int.from_bytes(_take(4), "big"))):
+        os.write(1, aside)
     _take(1 << 30)
+
+
+def _is_aside(request: bytes) -> bool:
+    return b"read_configs" in request or b"read_times" in request
 
 
 if __name__ == "__main__":

@@ -18,7 +18,10 @@ def test_the_child_loads_nothing_of_its_parent():
     assert found.stdout.split() == [
         "collector",
         "collector.admin",
+        "collector.admin.calls",
         "collector.admin.child",
         "collector.admin.cycle",
+        "collector.admin.grants",
+        "collector.admin.snapshot",
         "collector.admin.wire",
     ]

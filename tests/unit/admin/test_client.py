@@ -25,6 +25,7 @@ from collector.admin.wire import (
     LeftOut,
     Offsets,
     Partition,
+    ReadSnapshot,
     Topic,
     TopicConfig,
     TopicDescription,
@@ -43,7 +44,7 @@ TOPICS: list[Answer] = [
 ]
 GROUPS: list[Answer] = [
     Groups([Group("billing", "STABLE", "CLASSIC", 2, 1)]),
-    Commits("billing", [("orders", 0, 7, 9)]),
+    Commits("billing", [("orders", 0, 7, 5, 9)]),
 ]
 
 Starter = Callable[..., Admin]
@@ -73,9 +74,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starter]:
 
 def snapshot(admin: Admin, seconds: float = 20.0) -> Snapshot:
     deadline = time.monotonic() + seconds
-    return admin.snapshot(
-        [".*"], [".*"], deadline, max_partitions=10, max_groups=10, max_commits=10
-    )
+    return admin.snapshot(ReadSnapshot(0, [".*"], [".*"], 10, 10, 10), deadline)
 
 
 def wait_for_death(pid: int) -> None:
@@ -103,7 +102,7 @@ def test_a_snapshot_is_put_together_from_its_parts(start):
         offsets={("orders", 0): (5, 9)},
         is_topics_whole=True,
         groups=[Group("billing", "STABLE", "CLASSIC", 2, 1)],
-        commits={("billing", "orders", 0): (7, 9)},
+        commits={("billing", "orders", 0): [7, 5, 9]},
         left_out={"partitions": 0},
     )
 

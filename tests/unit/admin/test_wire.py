@@ -27,7 +27,7 @@ ANSWERS: list[Answer] = [
     Cluster("cluster", [Broker(1, "broker", 9092)]),
     Topics([Topic("orders", [Partition(0, 1, [1, 2], [1])])]),
     Offsets([("orders", 0, 5, 9)], is_last=True),
-    Commits("billing", [("orders", 0, 7, 9)]),
+    Commits("billing", [("orders", 0, 7, 0, 9)]),
     Failure("list groups", "GROUP_AUTHORIZATION_FAILED", "not allowed"),
     Done(is_leaving=False),
 ]

@@ -1,0 +1,210 @@
+"""The calls of a snapshot: brokers, topics, groups and their offsets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented, not in __all__
+    ClusterMetadata,
+    OffsetSpec,
+)
+
+from collector.admin.calls import Calls, Place, batches, named, place_of
+from collector.admin.wire import (
+    EVERY_BROKER,
+    Commits,
+    Group,
+    Groups,
+    LeftOut,
+    Offsets,
+    Partition,
+    ReadSnapshot,
+    Topic,
+    Topics,
+)
+
+PARTITIONS_PER_CALL = 1000
+GROUPS_PER_CALL = 100
+"""A future a partition, and another a group: at about 2 KiB each they bound the memory."""
+
+OLDEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+
+class Snapshot:
+    """Reads what one request asks for, through `calls`."""
+
+    def __init__(self, calls: Calls, request: ReadSnapshot) -> None:
+        self._calls = calls
+        self._request = request
+        self._is_topic_wanted = _matcher(request.topics, request.exclude_topics)
+        self._oldest: dict[Place, int] = {}
+        self._is_group_wanted = _matcher(request.groups, request.exclude_groups)
+
+    def read(self) -> None:
+        """Tell the cheap and safe first, group offsets last.
+
+        Lag needs the end offsets that are read after the commits: then it can overstate by what
+        was written in between, but never be negative. Topics need end offsets before the calls
+        that may end this process. So end offsets are read twice: of all partitions first, and
+        after the commits of those that have one.
+        """
+        calls = self._calls
+        listing = calls.client.list_consumer_groups(request_timeout=calls.share())
+        metadata = calls.list_topics("list topics")
+        if metadata is None:
+            return
+        topics = self._topics(metadata)
+        ours = self._ours(topics, min(metadata.brokers, default=-1))
+        calls.tell(Topics(ours))
+        calls.tell_failures()
+        # A partition without a leader would hold up the call for all others until its time-out.
+        self._tell_offsets([(t.name, p.id) for t in ours for p in t.partitions if p.leader >= 0])
+        groups = self._groups(self._wanted_groups(listing))
+        calls.tell(Groups(groups))
+        calls.tell_failures()
+        known = {t.name for t in topics}
+        led = {(t.name, p.id) for t in topics for p in t.partitions if p.leader >= 0}
+        self._tell_commits([g.name for g in groups], known, led)
+
+    def _topics(self, metadata: ClusterMetadata) -> list[Topic]:
+        """Return the topics that match, whoever leads them."""
+        topics: list[Topic] = []
+        for name in sorted(metadata.topics, key=lambda name: (name.startswith("__"), name)):
+            found = metadata.topics[name]
+            if not self._is_topic_wanted(name):
+                continue
+            if found.error is not None:
+                self._calls.failed("list topics", *named(found.error), name)
+                continue
+            partitions = [
+                Partition(p.id, p.leader, list(p.replicas), list(p.isrs))
+                for p in sorted(found.partitions.values(), key=lambda p: p.id)
+            ]
+            topics.append(Topic(name, partitions))
+        return topics
+
+    def _ours(self, topics: Sequence[Topic], stand_in: int) -> list[Topic]:
+        """Return the topics to read, whole ones only; the internal ones are left out first."""
+        ours: list[Topic] = []
+        room, left_out = self._request.max_partitions, 0
+        for topic in topics:
+            if not self._is_ours(owner_of(topic, stand_in)):
+                continue
+            if len(topic.partitions) > room:
+                left_out += len(topic.partitions)
+                continue
+            room -= len(topic.partitions)
+            ours.append(topic)
+        self._calls.tell(LeftOut("partitions", left_out))
+        return ours
+
+    def _is_ours(self, broker: int) -> bool:
+        return self._request.broker in (EVERY_BROKER, broker)
+
+    def _tell_offsets(self, places: Sequence[Place]) -> None:
+        calls = self._calls
+        for batch in batches(places, PARTITIONS_PER_CALL):
+            oldest = calls.start_offsets(batch, OLDEST)
+            ends = calls.take_offsets("read end offsets", batch, END)
+            firsts = calls.results("read oldest offsets", oldest)
+            starts = {place_of(tp): found.offset for tp, found in firsts.items()}
+            self._oldest |= starts
+            offsets = [(*at, starts.get(at, -1), ends.get(at, -1)) for at in batch]
+            calls.tell(Offsets(offsets, is_last=False))
+            calls.tell_failures()
+        calls.tell(Offsets([], is_last=True))
+
+    def _wanted_groups(self, listing: Future[Any]) -> list[str]:
+        calls, most = self._calls, self._request.max_groups
+        found = calls.results("list groups", {"": listing}).get("")
+        if found is None:
+            return []
+        for error in found.errors or []:  # of brokers that are away; the others' groups are there
+            calls.failed("list groups", *named(error))
+        names = sorted({g.group_id for g in found.valid or [] if self._is_group_wanted(g.group_id)})
+        calls.tell(LeftOut("groups", max(0, len(names) - most)))
+        return names[:most]
+
+    def _groups(self, names: Sequence[str]) -> list[Group]:
+        """Return the groups that are alive, and that our broker coordinates."""
+        calls = self._calls
+        groups: list[Group] = []
+        for batch in batches(names, GROUPS_PER_CALL):
+            futures = calls.client.describe_consumer_groups(batch, request_timeout=calls.share())
+            for name, found in calls.results("describe groups", futures).items():
+                coordinator = found.coordinator.id if found.coordinator else -1
+                # DEAD: gone since it was listed.
+                if found.state.name == "DEAD" or not self._is_ours(coordinator):
+                    continue
+                members = len(found.members or [])
+                groups.append(Group(name, found.state.name, found.type.name, members, coordinator))
+        return groups
+
+    def _tell_commits(self, names: Sequence[str], topics: set[str], led: set[Place]) -> None:
+        calls = self._calls
+        room, left_out = self._request.max_commits, 0
+        for batch in batches(names, GROUPS_PER_CALL):
+            futures: dict[str, Future[Any]] = {}
+            for name in batch:  # the call takes one group; started together they take no longer
+                wanted = [ConsumerGroupTopicPartitions(name)]
+                futures |= calls.client.list_consumer_group_offsets(
+                    wanted, request_timeout=calls.share()
+                )
+            committed: dict[str, dict[Place, int]] = {}
+            for name, found in calls.results("read committed offsets", futures).items():
+                commits: dict[Place, int] = {}
+                for tp in found.topic_partitions or []:
+                    if tp.error is not None:
+                        calls.failed("read committed offsets", *named(tp.error), name)
+                    elif tp.offset >= 0 and tp.topic in topics:  # below 0: nothing committed
+                        commits[place_of(tp)] = tp.offset
+                if len(commits) > room:
+                    left_out += len(commits)
+                    continue
+                room -= len(commits)
+                committed[name] = commits
+            places = sorted({at for commits in committed.values() for at in commits if at in led})
+            ends = self._ends_of(places)
+            for name, commits in committed.items():
+                offsets = [
+                    (*at, offset, self._oldest.get(at, -1), ends.get(at, -1))
+                    for at, offset in commits.items()
+                ]
+                calls.tell(Commits(name, offsets))
+            calls.tell_failures()
+        calls.tell(LeftOut("commits", left_out))
+
+    def _ends_of(self, places: Sequence[Place]) -> dict[Place, int]:
+        """Return end offsets as of now; learn the oldest ones of topics that are not ours."""
+        calls = self._calls
+        ends: dict[Place, int] = {}
+        for part in batches(places, PARTITIONS_PER_CALL):
+            ends |= calls.take_offsets("read end offsets after commits", part, END)
+            others = [at for at in part if at not in self._oldest]
+            if others:
+                self._oldest |= calls.take_offsets("read oldest offsets", others, OLDEST)
+        return ends
+
+
+def owner_of(topic: Topic, stand_in: int) -> int:
+    """Return the broker whose collector reads the whole topic.
+
+    That of its lowest partition that has a leader, so that a topic's totals are one collector's and
+    move with the cluster; `stand_in`, the lowest broker that is alive, where nobody leads anything.
+    """
+    leaders = (partition.leader for partition in topic.partitions if partition.leader >= 0)
+    return next(leaders, stand_in)
+
+
+def _matcher(patterns: Iterable[str], but: Iterable[str]) -> Callable[[str], bool]:
+    wanted = [re.compile(pattern) for pattern in patterns]
+    unwanted = [re.compile(pattern) for pattern in but]
+    return lambda name: (
+        any(one.fullmatch(name) for one in wanted)
+        and not any(one.fullmatch(name) for one in unwanted)
+    )

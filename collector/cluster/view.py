@@ -1,0 +1,70 @@
+"""What one read of the cluster gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from collector.admin.wire import Broker, Failure, Partition
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+
+class Log(NamedTuple):
+    """The ends of a partition's log: the oldest offset kept, the one to be written next.
+
+    None for what Kafka did not give.
+    """
+
+    oldest: int | None
+    end: int | None
+
+
+class TopicView(NamedTuple):
+    """A topic that is ours. `logs` is by partition id; `settings` as Kafka writes them."""
+
+    name: str
+    partitions: Sequence[Partition]
+    logs: Mapping[int, Log]
+
+
+class Commit(NamedTuple):
+    """What a group committed, and the log's ends that were read after it."""
+
+    offset: int
+    log: Log
+
+
+class GroupView(NamedTuple):
+    """A group that is ours. Only partitions with a commit have one."""
+
+    name: str
+    state: str
+    type: str
+    members: int
+    coordinator: int
+    commits: Mapping[Place, Commit]
+
+
+class View(NamedTuple):
+    """One read of the cluster.
+
+    `at` is when end offsets were read, seconds since 1970; `broker` the id of our own, None when
+    all is ours. `lost` says how our own admin process failed, `failures` what Kafka refused.
+    `settings` holds those topics' whose settings are known. `time_of(topic, partition, offset)`
+    tells when a record was written, in seconds since 1970, None while that can't be told; a miss
+    is remembered, and asked for at the next read.
+    """
+
+    at: float
+    broker: int | None
+    brokers: Sequence[Broker]
+    topics: Sequence[TopicView]
+    groups: Sequence[GroupView]
+    is_topics_whole: bool
+    left_out: Mapping[str, int]
+    failures: Sequence[Failure]
+    lost: Failure | None
+    settings: Mapping[str, Mapping[str, str]]
+    time_of: Callable[[str, int, int], float | None]

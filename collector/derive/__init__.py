@@ -1,0 +1,1 @@
+"""Values made of other values: no I/O, no clock."""

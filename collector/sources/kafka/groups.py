@@ -1,0 +1,117 @@
+"""A view's consumer groups as values: lag in records and in seconds, loss, and time to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from collector.cluster.view import Commit, GroupView, Place, View
+from collector.derive.loss import Position, retention, time_to_loss
+from collector.series import Family, TargetSeries
+from collector.sources.kafka import names
+
+Values = dict[int, float]
+Wanted = Callable[[str], bool]
+
+
+class Groups:
+    """Totals of each group and topic; partitions where asked for, or where records were lost."""
+
+    def __init__(self, series: TargetSeries, is_group: Wanted, has_partitions: Wanted) -> None:
+        self._series = series
+        self._is_group = is_group
+        self._has_partitions = has_partitions
+        self._ids: dict[tuple[str, str, int], list[int]] = {}
+
+    def values(self, view: View) -> Values:
+        values: Values = {
+            self._series.intern(names.LEFT_OUT, {"what": what}): view.left_out.get(what, 0)
+            for what in ("groups", "commits")
+        }
+        for group in view.groups:
+            if self._is_group(group.name):
+                self._add(values, group, view)
+        return values
+
+    def _add(self, values: Values, group: GroupView, view: View) -> None:
+        one = {"consumergroup": group.name}
+        values[self._series.intern(names.MEMBERS, one)] = group.members
+        about = {"state": group.state, "type": group.type, "coordinator": str(group.coordinator)}
+        values[self._series.intern(names.GROUP_INFO, one | about)] = 1
+        by_topic: dict[str, list[_Behind]] = {}
+        for place, commit in group.commits.items():
+            behind = _behind(place, commit, view)
+            by_topic.setdefault(place[0], []).append(behind)
+            if self._has_partitions(place[0]) or behind.lost:
+                self._add_partition(values, group.name, place, commit, behind)
+        for topic, all_ in by_topic.items():
+            for family, value in _totals(all_).items():
+                if value is not None:
+                    values[self._series.intern(family, one | {"topic": topic})] = value
+
+    def _add_partition(
+        self, values: Values, group: str, place: Place, commit: Commit, behind: _Behind
+    ) -> None:
+        key = group, *place
+        ids = self._ids.get(key)
+        if ids is None:
+            labels = {"consumergroup": group, "topic": place[0], "partition": str(place[1])}
+            families = names.COMMITTED, names.LAG, names.LAG_SECONDS_OF_PARTITION
+            ids = [self._series.intern(family, labels) for family in families]
+            self._ids[key] = ids
+        committed, lag, seconds = ids
+        values[committed] = commit.offset
+        if behind.lag is not None:
+            values[lag] = behind.lag
+        if behind.seconds is not None:
+            values[seconds] = behind.seconds
+
+
+@dataclass(slots=True)
+class _Behind:
+    """One partition that a group reads. None for what nobody can tell."""
+
+    committed: int
+    lag: int | None
+    lost: int | None
+    seconds: float | None
+    to_loss: float | None
+
+
+def _behind(place: Place, commit: Commit, view: View) -> _Behind:
+    topic, partition = place
+    offset, (oldest, end) = commit
+    lost = None if oldest is None else max(0, oldest - offset)
+    settings = view.settings.get(topic)
+    kept = None if settings is None else retention(dict(settings))
+    # Below 0 only when the topic was cut or made anew.
+    lag = None if end is None else max(0, end - offset)
+    seconds = None
+    if lag == 0:
+        seconds = 0.0
+    elif lag:
+        at = view.time_of(topic, partition, max(offset, oldest or 0))
+        seconds = None if at is None else max(0.0, view.at - at)
+    to_loss = None if kept is None else time_to_loss(kept, Position(seconds))
+    return _Behind(offset, lag, lost, seconds, to_loss)
+
+
+def _totals(all_: list[_Behind]) -> dict[Family, float | None]:
+    """Of one group and topic. What one partition doesn't know, the total doesn't know either.
+
+    Of the seconds the worst that is known counts: one that is not known must not hide it.
+    """
+    return {
+        names.COMMITTED_SUM: sum(one.committed for one in all_),
+        names.LAG_SUM: _whole_sum([one.lag for one in all_]),
+        names.LOST_RECORDS: _whole_sum([one.lost for one in all_]),
+        names.LAG_SECONDS: max((s for one in all_ if (s := one.seconds) is not None), default=None),
+        names.TIME_TO_LOSS: min(
+            (s for one in all_ if (s := one.to_loss) is not None), default=None
+        ),
+    }
+
+
+def _whole_sum(values: list[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None

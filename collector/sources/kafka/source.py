@@ -1,0 +1,134 @@
+"""The source: a view of the cluster as a reading."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from collector.admin.client import hint
+from collector.admin.wire import Failure
+from collector.cluster.reading import MAX_COMMITS, MAX_GROUPS, MAX_PARTITIONS, Reader
+from collector.config import KafkaConfig
+from collector.errors import SourceError
+from collector.series import TargetSeries
+from collector.sources.kafka import names
+from collector.sources.kafka.groups import Groups
+from collector.sources.kafka.topics import Topics
+from collector.target import Reading
+
+MOST_REPEATS = 3
+"""Reads in a row that may repeat the last good values because our admin process died."""
+
+log = logging.getLogger(__name__)
+
+
+class KafkaSource:
+    """Reads a cluster through the admin process."""
+
+    def __init__(self, reader: Reader, series: TargetSeries, config: KafkaConfig) -> None:
+        self._reader = reader
+        self._series = series
+        has_partitions = _matcher(config.partitions)
+        is_topic = _matcher(config.topics, config.exclude_topics)
+        is_group = _matcher(config.groups, config.exclude_groups)
+        self._topics = Topics(series, is_topic, has_partitions)
+        self._groups = Groups(series, is_group, has_partitions)
+        self._topic_part = _Part("topics")
+        self._group_part = _Part("groups")
+        self._last_left_out: dict[str, int] = {}
+
+    def read(self, deadline: float) -> Reading:
+        """Read the cluster once; see `collector.target.Source`.
+
+        While our own admin process fails, what it did not tell is repeated, at most MOST_REPEATS
+        times in a row; its age says so. After that there are no groups, or, when there are no
+        topics either, a SourceError.
+        """
+        view = self._reader.view(deadline)
+        now = time.monotonic()
+        lost = view.lost
+        if lost is None and not view.is_topics_whole:
+            self._topic_part.forget()
+            self._group_part.forget()
+            raise _down(view.failures)
+        if view.is_topics_whole:
+            self._topic_part.take(self._topics.values(view), now)
+        elif not self._topic_part.repeat():
+            assert lost is not None
+            raise _down([lost])
+        if lost is None:
+            self._group_part.take(self._groups.values(view), now)
+        else:
+            self._group_part.repeat()
+        values = self._topic_part.values | self._group_part.values
+        for part in (self._topic_part, self._group_part):
+            if part.taken_at is not None:
+                values[self._series.intern(names.AGE, {"part": part.name})] = now - part.taken_at
+        for failure in (*view.failures, *([lost] if lost else [])):
+            labels = {"call": failure.call, "error": failure.code}
+            values[self._series.intern(names.FAILURES, labels)] = failure.count
+        if view.broker is not None:
+            values[self._series.intern(names.OWN_BROKER, {})] = view.broker
+        self._say_left_out(view.left_out)
+        return Reading(list(values), list(map(float, values.values())))
+
+    def close(self) -> None:
+        """Nothing is held: the admin process belongs to the program, which ends it."""
+
+    def _say_left_out(self, left_out: Mapping[str, int]) -> None:
+        """Log what is over a bound, when that changes."""
+        now_left_out = {what: count for what, count in left_out.items() if count}
+        if now_left_out != self._last_left_out:
+            self._last_left_out = now_left_out
+            if now_left_out:
+                what = ", ".join(f"{count} {what}" for what, count in now_left_out.items())
+                log.warning(
+                    "kafka: %s were not read: a read takes at most %d partitions, %d groups and "
+                    "%d commits. Name fewer in sources.kafka.topics or sources.kafka.groups",
+                    what,
+                    MAX_PARTITIONS,
+                    MAX_GROUPS,
+                    MAX_COMMITS,
+                )
+
+
+class _Part:
+    """Values that may be repeated a few times while our own admin process fails."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.values: dict[int, float] = {}
+        self.taken_at: float | None = None
+        self._repeats = 0
+
+    def take(self, values: dict[int, float], now: float) -> None:
+        self.values, self.taken_at, self._repeats = values, now, 0
+
+    def repeat(self) -> bool:
+        """Say whether the values may be told once more; forget them when not."""
+        if self.taken_at is None or self._repeats >= MOST_REPEATS:
+            self.forget()
+            return False
+        self._repeats += 1
+        return True
+
+    def forget(self) -> None:
+        self.values, self.taken_at, self._repeats = {}, None, 0
+
+
+def _down(failures: Sequence[Failure]) -> SourceError:
+    if not failures:
+        return SourceError("Kafka told nothing", "report this with the broker's version")
+    return SourceError(str(failures[0]), hint(failures[0]))
+
+
+def _matcher(patterns: Sequence[str], but: Sequence[str] = ()) -> Callable[[str], bool]:
+    """Say of a name whether one of the patterns is the whole of it, and none of the others is."""
+    wanted = [re.compile(pattern) for pattern in patterns]
+    unwanted = [re.compile(pattern) for pattern in but]
+    return lambda name: (
+        any(one.fullmatch(name) for one in wanted)
+        and not any(one.fullmatch(name) for one in unwanted)
+    )
