@@ -27,7 +27,19 @@ from collector.errors import CollectorError, ConfigError
 
 OK, PROBLEM, USAGE, CANNOT_TELL, BUG = 0, 1, 2, 3, 70
 
-VERBS = ("run", "check", "scrape", "status", "doctor", "verify", "export", "import", "jmx", "spool")
+VERBS = (
+    "run",
+    "check",
+    "scrape",
+    "status",
+    "doctor",
+    "verify",
+    "discover",
+    "export",
+    "import",
+    "jmx",
+    "spool",
+)
 """In the order that a person meets them."""
 
 Example = tuple[str, str]

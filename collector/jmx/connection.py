@@ -121,7 +121,9 @@ class Connection:
                     break
                 self.decoder.buffer += self._receive(deadline)
         except PeerBrokeProtocol as error:
-            raise PeerBrokeProtocol(f"{self.address}: {error.message}", error.hint) from error
+            raise PeerBrokeProtocol(
+                f"{self.address}: {error.message}", error.hint, wants_tls=error.wants_tls
+            ) from error
         except Unreachable as error:
             raise _no_handshake(self.address, self.has_tls, error) from error
         self._send(address_after_ack(), deadline)

@@ -28,7 +28,14 @@ class Unreachable(JmxError):  # noqa: N818 - the caller's question is in the nam
 
 
 class PeerBrokeProtocol(JmxError):  # noqa: N818
-    """The bytes are not what a JMX server sends, or more than the limits allow."""
+    """The bytes are not what a JMX server sends, or more than the limits allow.
+
+    `wants_tls` is True when the server would speak with whoever speaks TLS.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, wants_tls: bool = False) -> None:
+        super().__init__(message, hint)
+        self.wants_tls = wants_tls
 
 
 class CallFailed(JmxError):  # noqa: N818

@@ -86,7 +86,9 @@ def read_ack(decoder: Decoder) -> Reading:
     first = (yield from decoder.take(1))[0]
     if first == TLS_ALERT:
         raise PeerBrokeProtocol(
-            "the port speaks TLS, not plain RMI", "Set TLS for this target, and for its registry"
+            "the port speaks TLS, not plain RMI",
+            "Set TLS for this target, and for its registry",
+            wants_tls=True,
         )
     if first == NOT_SUPPORTED:
         raise PeerBrokeProtocol("the server refuses RMI's stream protocol", "Is it a JMX port?")

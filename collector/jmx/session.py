@@ -219,7 +219,9 @@ class Session:
         address = self._address
         if has_tls and address.tls is None:
             raise PeerBrokeProtocol(
-                f"{host}:{port}: the JMX server wants TLS", "Set TLS for this target"
+                f"{host}:{port}: the JMX server wants TLS",
+                "Set TLS for this target",
+                wants_tls=True,
             )
         self._connection = Connection(
             host,
