@@ -26,7 +26,6 @@ NO_MECHANISM = "EDGEVITALS-LOOKS"
 HEAD_BYTES = 4
 MOST_BYTES = 64 << 10
 """Of an answer: 300 API versions have 2 KiB, 500 brokers 40 KiB."""
-MOST_BROKERS = 500
 
 CORRELATION = 0x0D0A0D0A
 """An empty line: a web server that is asked answers at once, and does not wait for the rest."""
@@ -101,7 +100,7 @@ def read_metadata(body: bytes) -> Metadata:
     reader = _Reader(body)
     reader.number(">i")  # how long the request was held up by a quota
     brokers = {}
-    for _ in range(min(reader.count(12), MOST_BROKERS)):
+    for _ in range(reader.count(12)):
         node = reader.number(">i")
         host = reader.string()
         port = reader.number(">i")
@@ -109,7 +108,12 @@ def read_metadata(body: bytes) -> Metadata:
         if not 0 < port <= 0xFFFF:
             raise NotKafka
         brokers[node] = Address(host, port)
-    return Metadata(reader.nullable_string() or "", brokers)
+    cluster = reader.nullable_string() or ""
+    _controller, topics = reader.numbers(">ii")
+    if topics:
+        raise NotKafka  # none was asked for
+    reader.ends()
+    return Metadata(cluster, brokers)
 
 
 def _request(key: int, version: int, body: bytes) -> bytes:

@@ -263,7 +263,8 @@ class _Probe:
     def _rmi(self, has_tls: bool) -> Found | None:
         try:
             with self._line(has_tls) as line:
-                line.send(HANDSHAKE)
+                # An empty line behind it makes a web server answer; RMI takes it for our address.
+                line.send(HANDSHAKE + b"\r\n\r\n")
                 ack = line.read(3)
                 size = int.from_bytes(ack[1:])
                 if ack[0] != ACK or size > 255:

@@ -27,8 +27,8 @@ from collector.discovery.telling import (
 
 MOST_SERVERS = 3
 """Brokers in bootstrap.servers: a client learns of the others."""
-GIB = 1 << 30
 _PART_OF_DISK = 0.1
+_MOST_MIB = 4096
 
 _JOBS: dict[Role, str] = {
     "broker": "kafka",
@@ -160,7 +160,7 @@ def _servers(survey: Survey, chosen: KafkaPort) -> list[Address]:
 
 def _sources(survey: Survey, *, has_kafka: bool) -> Iterator[str]:
     yield "sources:"
-    if survey.is_local:
+    if survey.is_here:
         yield "  host: true"
     else:
         yield "  # host: true    # the machine that edgevitals runs on"
@@ -216,7 +216,7 @@ def _why_not(survey: Survey, page: MetricsPage, has_kafka: bool) -> str:
     """Say why a page is not to be scraped; "" where it is."""
     if page.exporter == "edgevitals":
         return "a collector that runs already; its metrics are delivered by itself"
-    if page.exporter == "node_exporter" and survey.is_local:
+    if page.exporter == "node_exporter" and survey.is_here:
         return "host: true gives the same"
     if page.exporter in _LAG_EXPORTERS and has_kafka:
         return "kafka: true gives the same"
@@ -263,8 +263,10 @@ def _topic_size(survey: Survey, disk_bytes: Callable[[str], int | None]) -> str:
     sizes = [size for folder in folders[:16] if (size := disk_bytes(folder)) is not None]
     if not sizes:
         return "1GiB"
-    mib = int(min(4 * GIB, min(sizes) * _PART_OF_DISK)) >> 20
-    return f"{max(64, mib)}MiB    # a tenth of the disk of {plain(folders[0])}, at most 4GiB"
+    mib = max(64, int(min(sizes) * _PART_OF_DISK) >> 20)
+    if mib >= _MOST_MIB:
+        return f"{_MOST_MIB >> 10}GiB"
+    return f"{mib}MiB    # a tenth of the disk that the broker's data are on"
 
 
 def _disk_bytes(folder: str) -> int | None:

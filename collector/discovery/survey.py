@@ -26,6 +26,7 @@ from collector.discovery.found import (
 from collector.discovery.java import BrokerFile, JavaProcess
 from collector.discovery.mirror_file import mirrors
 from collector.discovery.probing import SECONDS, WELL_KNOWN, Protocol, Task, probe_all, well_known
+from collector.topic.settings import is_here
 
 MOST_HOSTS = 20
 _LOCAL = "127.0.0.1"
@@ -55,6 +56,11 @@ class Survey:
     @property
     def is_local(self) -> bool:
         return not self.given
+
+    @property
+    def is_here(self) -> bool:
+        """Whether all of it is on this machine."""
+        return all(is_here(one.address.host) for one in self.found)
 
     @property
     def is_useful(self) -> bool:

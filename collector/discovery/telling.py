@@ -22,6 +22,7 @@ from collector.discovery.found import (
 from collector.discovery.survey import Survey, jmx_of
 
 MOST_CHARACTERS = 120
+MOST_ROWS = 60
 HEAD = ("WHAT", "WHERE", "IS")
 
 _ROLES: dict[Role, str] = {
@@ -56,6 +57,8 @@ def rows(survey: Survey) -> list[Row]:
     ]
     known.sort(key=lambda item: item[0])
     told = [row for _, row in known] + list(_nobody(survey))
+    if len(told) > MOST_ROWS:
+        told[MOST_ROWS - 1 :] = [("more", "", f"{len(told) - MOST_ROWS + 1} of them")]
     return [(plain(a), plain(b), plain(c)) for a, b, c in told]
 
 

@@ -66,7 +66,8 @@ def request(path: str, host: str) -> bytes:
 
 
 def is_http(data: bytes) -> bool:
-    return data.startswith(b"HTTP/")
+    """Whether an answer of which at least 3 bytes came is a web server's."""
+    return len(data) >= 3 and b"HTTP/".startswith(data[:5])
 
 
 def read_reply(data: bytes) -> Reply | None:
