@@ -130,9 +130,9 @@ def _kafka(survey: Survey, chosen: KafkaPort) -> Iterator[str]:
     if chosen.security.startswith("SASL"):
         known = next((one for one in _MECHANISMS if one in chosen.mechanisms), "PLAIN")
         if not set(_MECHANISMS) & set(chosen.mechanisms):
-            yield f"  # it has {plain(', '.join(chosen.mechanisms))}: see docs/topic.md"
+            yield f"  # it has {plain(', '.join(chosen.mechanisms))}"
         yield f"  sasl.mechanism: {known}"
-        yield "  sasl.username: edgevitals    # a user that may Describe and, for the topic, Write"
+        yield "  sasl.username: edgevitals    # what it must be allowed: docs/rights.md"
         yield f"  sasl.password_file: {FOLDER}/kafka-password"
     others = {
         one.cluster_id

@@ -99,7 +99,7 @@ def has_mirror(port: int) -> bool:
 @pytest.fixture(scope="module")
 def node_exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
-    command = [parts.node_exporter(), f"--web.listen-address={HOST}:{port}"]
+    command: list[str | Path] = [parts.node_exporter(), f"--web.listen-address={HOST}:{port}"]
     log = tmp_path_factory.mktemp("node_exporter") / "log"
     with Process("node_exporter", command, log) as process:
         process.wait_until(lambda: is_open(port), 60)

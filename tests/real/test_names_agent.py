@@ -21,6 +21,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.config import Address
+from collector.discovery.found import MetricsPage
+from collector.discovery.probing import Task, probe
 from collector.names.rule_file import parse_rule_file
 from collector.names.rules import Rules, profile_path
 from collector.series import Kind, SeriesTable, TargetSeries
@@ -136,3 +139,9 @@ def _is_between(before: float, theirs: float, after: float) -> bool:
         return math.isnan(before) or math.isnan(after)
     low, high = sorted((before, after))
     return low <= theirs <= high or math.isclose(theirs, before) or math.isclose(theirs, after)
+
+
+def test_the_agents_page_is_found_and_whose_it_is(agent):
+    found = probe(Task(Address(HOST, agent.port)), 10.0)
+    assert isinstance(found, MetricsPage)
+    assert found.exporter == "jmx_exporter"
