@@ -52,6 +52,24 @@ def targets(
         from collector.sources.scrape import ScrapeSource  # noqa: PLC0415
 
         add(page.job, page.target_instance, partial(ScrapeSource, page, telemetry))
+    if sources.certificates:
+        from collector.sources.certificate_places import (  # noqa: PLC0415
+            configured_files,
+            configured_listeners,
+        )
+        from collector.sources.certificates import CertificatesSource  # noqa: PLC0415
+
+        own = sources.certificates
+        files, listeners = [*own.files], [*own.listeners]
+        if own.configured:
+            files += configured_files(config)
+            listeners += configured_listeners(config)
+        longest = own.longest_disconnection
+        add(
+            own.job,
+            own.instance or node,
+            lambda s: CertificatesSource(s, files, listeners, longest),
+        )
     return found
 
 

@@ -208,3 +208,51 @@ CGROUP = (
     ),
 )
 """What the collector may take itself, told by the source host."""
+
+_OF_CERTIFICATE = ("origin", "subject", "issuer", "serial")
+
+CERTIFICATES = (
+    Metric(
+        "edgevitals_certificate_expiry_timestamp_seconds",
+        _GAUGE,
+        "seconds",
+        _OF_CERTIFICATE,
+        "standard",
+        "Unix time until which the certificate is good; `origin` is its file or listener.",
+    ),
+    Metric(
+        "edgevitals_certificate_days_left",
+        _GAUGE,
+        "",
+        _OF_CERTIFICATE,
+        "vital",
+        "Whole days for which the certificate is still good; below 0 it no longer is.",
+    ),
+    Metric(
+        "edgevitals_certificate_outlives_disconnection",
+        _GAUGE,
+        "",
+        _OF_CERTIFICATE,
+        "vital",
+        "1 if the certificate is good for longer than the site may be out of reach "
+        "(`longest_disconnection`), else 0.",
+    ),
+    Metric(
+        "edgevitals_certificate_readable",
+        _GAUGE,
+        "",
+        ("origin",),
+        "standard",
+        "1 if the file or listener showed its certificates when it was last looked at, else 0. "
+        "Those that a listener showed before stay.",
+    ),
+    Metric(
+        "edgevitals_certificates_left_out",
+        _GAUGE,
+        "",
+        ("origin",),
+        "standard",
+        "Certificates of the file or listener that are not told: there are more than 16, and "
+        "these end later.",
+    ),
+)

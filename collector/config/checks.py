@@ -14,7 +14,13 @@ from collector.config.headers import FILE_ENDING
 from collector.config.problems import WHOLE_FILE, KeyPath, Place, Problems, shown_path
 from collector.config.reader import Reader
 from collector.config.sinks import SinkConfig
-from collector.config.sources import HostConfig, JmxConfig, KafkaConfig, ScrapeConfig
+from collector.config.sources import (
+    CertificatesConfig,
+    HostConfig,
+    JmxConfig,
+    KafkaConfig,
+    ScrapeConfig,
+)
 from collector.config.tree import Config, TopicConfig
 
 _SERIES_OF_A_JVM, _SERIES_OF_A_HOST, _SERIES_OF_KAFKA = 4000, 600, 1000
@@ -100,7 +106,7 @@ def _targets(reader: Reader) -> Iterator[_Target]:
     for path, section in sorted(reader.built.items(), key=lambda item: _place(reader, item[0])):
         if isinstance(section, JmxConfig | ScrapeConfig):
             yield _Target(path, section.job, section.target_instance)
-        elif isinstance(section, HostConfig | KafkaConfig):
+        elif isinstance(section, HostConfig | KafkaConfig | CertificatesConfig):
             yield _Target(path, section.job, section.instance)
 
 

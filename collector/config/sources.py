@@ -11,6 +11,7 @@ from msgspec import Meta
 from collector.config.reader import Switch
 from collector.config.scalars import (
     BodySize,
+    Disconnection,
     FilePath,
     HostPort,
     HttpUrl,
@@ -205,6 +206,32 @@ class ScrapeConfig(msgspec.Struct, frozen=True, kw_only=True):
         return self.instance or f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
+class CertificatesConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Until when certificates are good, in files and of listeners."""
+
+    files: Annotated[
+        tuple[FilePath, ...], Meta(description="Files to look at: PEM, DER or a Java keystore.")
+    ] = ()
+    listeners: Annotated[
+        tuple[HostPort, ...], Meta(description="TLS ports whose certificates to look at.")
+    ] = ()
+    configured: Annotated[
+        YesNo,
+        Meta(
+            description="Look at those too that this configuration names elsewhere: the files of "
+            "every tls, and brokers, JVMs and pages that are read by TLS."
+        ),
+    ] = True
+    longest_disconnection: Annotated[
+        Disconnection,
+        Meta(description="How long the site may be out of reach, at the longest."),
+    ] = 31 * 86_400.0
+    job: Annotated[LabelText, Meta(description="The job label.")] = "certificates"
+    instance: Annotated[
+        LabelText | None, Meta(description="The instance label; the node if left out.")
+    ] = None
+
+
 class SourcesConfig(msgspec.Struct, frozen=True, kw_only=True):
     jmx: Annotated[tuple[JmxConfig, ...], Meta(description="JVMs to read.")] = ()
     host: Annotated[
@@ -221,7 +248,13 @@ class SourcesConfig(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Pages of other exporters and programs to read."),
     ] = ()
 
+    certificates: Annotated[
+        CertificatesConfig | None,
+        Switch(),
+        Meta(description="Look at certificates: true, or keys below."),
+    ] = None
+
     @property
     def is_any(self) -> bool:
-        others = self.host is not None or self.kafka is not None
+        others = any(one is not None for one in (self.host, self.kafka, self.certificates))
         return bool(self.jmx) or bool(self.scrape) or others

@@ -55,13 +55,15 @@ EVENTS = {
 }
 """Emitted from the first time that this happens, which it does not here."""
 
+PEM = Path(__file__).parents[1] / "data/certificates/odd-names.pem"
 OF_EVERYTHING = {"__name__", "site", "node", "job", "instance"}
 
 CONFIG = """
 site: a
 interval: 1s
 kafka: {{bootstrap.servers: "{kafka}"}}
-sources: {{jmx: [{{address: "{jmx}"}}], host: true, kafka: {{partitions: [".*"]}}}}
+sources: {{jmx: [{{address: "{jmx}"}}], host: true, kafka: {{partitions: [".*"]}},
+          certificates: {{files: ["{pem}"]}}}}
 spool: {{path: spool, max_size: 64MiB, min_free: 1MiB}}
 sinks: [{{name: centre, url: "{sink}", protocol: remote_write_1, out_of_order_time_window: 1h,
          rounds_per_request: 1, pulse: false}}]
@@ -117,7 +119,11 @@ def test_every_metric_of_the_catalogue_is_emitted(tmp_path: Path, broker: Kafka)
         told = Told(peer)
         config.write_text(
             CONFIG.format(
-                kafka=broker.bootstrap, jmx=broker.jmx_address, sink=peer.url, port=free_port()
+                kafka=broker.bootstrap,
+                jmx=broker.jmx_address,
+                sink=peer.url,
+                port=free_port(),
+                pem=PEM,
             )
         )
         command: list[str | Path] = [sys.executable, "-m", "collector", "run", "-c", config]
