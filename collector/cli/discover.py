@@ -115,9 +115,7 @@ def _as_data(survey: Survey, text: str) -> dict[str, Any]:
     return {
         "host": survey.host,
         "asked": list(survey.given),
-        "found": [
-            {"what": what, "where": where, "is": says} for what, where, says in telling.rows(survey)
-        ],
+        "found": telling.entries(survey),
         "missing": telling.missing(survey),
         "unseen": list(survey.unseen),
         "config": text if survey.is_useful else None,

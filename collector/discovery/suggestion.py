@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collector.config import Address
 from collector.config.scalars import host_name, pattern
 from collector.discovery.found import ConnectWorker, JmxPort, KafkaPort, MetricsPage, Mirror, Role
-from collector.discovery.survey import Survey
+from collector.discovery.survey import Survey, is_told_as
 from collector.discovery.telling import (
     brokers,
     missing,
@@ -116,13 +116,20 @@ def site(host: str) -> str:
 
 
 def _listener(survey: Survey) -> KafkaPort | None:
-    """Return the listener that is easiest to use."""
-    return min(brokers(survey), key=lambda one: _SECURITY.index(one.security), default=None)
+    """Return the listener that is easiest to use: no login, and no other address for clients."""
+
+    def difficulty(one: KafkaPort) -> tuple[int, bool]:
+        return _SECURITY.index(one.security), not any(is_told_as(one, to) for to in one.brokers)
+
+    return min(brokers(survey), key=difficulty, default=None)
 
 
 def _kafka(survey: Survey, chosen: KafkaPort) -> Iterator[str]:
     yield "kafka:"
     yield f"  bootstrap.servers: {_word(','.join(map(str, _servers(survey, chosen))))}"
+    if chosen.brokers and not any(is_told_as(chosen, to) for to in chosen.brokers):
+        told = ", ".join(map(str, chosen.brokers[:MOST_SERVERS]))
+        yield f"  # it sends its clients on to {plain(told)}: that must be reachable from here"
     if chosen.security != "PLAINTEXT":
         yield f"  security.protocol: {chosen.security}"
     if chosen.security.endswith("SSL"):
@@ -146,15 +153,17 @@ def _kafka(survey: Survey, chosen: KafkaPort) -> Iterator[str]:
 
 def _servers(survey: Survey, chosen: KafkaPort) -> list[Address]:
     """Return where to begin: what answered, then what its cluster names besides."""
-    named = list(chosen.brokers) if len(chosen.brokers) > 1 else []
-    same = [
+    named = [to for to in chosen.brokers if len(chosen.brokers) > 1]
+    others = [
         one.address
         for one in brokers(survey)
-        if one.security == chosen.security and one.cluster_id == chosen.cluster_id
+        if one.security == chosen.security
+        and one.cluster_id == chosen.cluster_id
+        and one.address.host != chosen.address.host
     ]
-    if chosen.address in named:
-        same = [one for one in same if one in named]
-    hosts = [one for one in dict.fromkeys([chosen.address, *same, *named]) if _is_host(one.host)]
+    found = [chosen.address, *(named or others)]
+    own = [to for to in found[1:] if not is_told_as(chosen, to) and _is_host(to.host)]
+    hosts = list(dict.fromkeys([chosen.address, *own]))
     return hosts[:MOST_SERVERS]
 
 

@@ -60,7 +60,7 @@ class Survey:
     @property
     def is_here(self) -> bool:
         """Whether all of it is on this machine."""
-        return all(is_here(one.address.host) for one in self.found)
+        return self.is_local or all(is_here(one.address.host) for one in self.found)
 
     @property
     def is_useful(self) -> bool:
@@ -226,5 +226,23 @@ def jmx_of(survey: Survey, listener: KafkaPort) -> JmxPort | None:
             if own.pid == process.pid:
                 return port
         elif port.role in {"broker", "java"} and port.address.host == listener.address.host:
-            return port
+            node = node_of(listener)
+            if port.node is None or node is None or port.node == node:
+                return port
     return None
+
+
+def is_told_as(listener: KafkaPort, broker: Address) -> bool:
+    """Whether an address that a broker tells its clients is the one where it was found."""
+    own = listener.address
+    is_same_host = broker.host == own.host or (is_here(broker.host) and is_here(own.host))
+    return is_same_host and broker.port == own.port
+
+
+def node_of(listener: KafkaPort) -> int | None:
+    """Return the id of the broker that was asked, where its answer shows it."""
+    told = zip(listener.nodes, listener.brokers, strict=True)
+    own = [node for node, broker in told if is_told_as(listener, broker)]
+    if len(listener.nodes) == 1:
+        own = list(listener.nodes)
+    return own[0] if own else None

@@ -7,13 +7,17 @@ terminal or a YAML reader would take for more than text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any
 
+from collector.config import Address
 from collector.discovery.found import (
     ConnectWorker,
     Found,
     JmxPort,
     KafkaPort,
     MetricsPage,
+    Mirror,
     Nobody,
     Role,
     Service,
@@ -50,16 +54,38 @@ def plain(text: str) -> str:
 
 def rows(survey: Survey) -> list[Row]:
     """Return a row for each thing that was found, what is of use first, under `HEAD`."""
-    known = [
-        (_order(one), row)
-        for one in survey.found
-        if (row := _row(survey, one)) is not None and not isinstance(one, Nobody)
-    ]
-    known.sort(key=lambda item: item[0])
-    told = [row for _, row in known] + list(_nobody(survey))
+    told = [_row(survey, one) for one in _in_order(survey)]
+    told += [_flow(flow) for flow in survey.mirrors]
+    told += _nobody(survey)
     if len(told) > MOST_ROWS:
         told[MOST_ROWS - 1 :] = [("more", "", f"{len(told) - MOST_ROWS + 1} of them")]
     return [(plain(a), plain(b), plain(c)) for a, b, c in told]
+
+
+def entries(survey: Survey) -> list[dict[str, Any]]:
+    """Return the same for programs: the row's words, and the details by name."""
+    found = []
+    for one in _in_order(survey):
+        what, where, says = _row(survey, one)
+        details = {field.name: _data(getattr(one, field.name)) for field in fields(one)}
+        found.append({"what": what, "where": plain(where), "is": plain(says), **details})
+    return found
+
+
+def _in_order(survey: Survey) -> list[Found]:
+    return sorted((one for one in survey.found if not isinstance(one, Nobody)), key=_order)
+
+
+def _data(value: Any) -> Any:
+    match value:
+        case Address() | str():
+            return plain(str(value))
+        case Mirror():
+            return {field.name: _data(getattr(value, field.name)) for field in fields(value)}
+        case tuple():
+            return [_data(one) for one in value]
+        case _:
+            return value
 
 
 def missing(survey: Survey) -> list[str]:
@@ -95,7 +121,7 @@ def _order(found: Found) -> int:
     return place + 1 if isinstance(found, KafkaPort) and found.is_controller else place
 
 
-def _row(survey: Survey, found: Found) -> Row | None:
+def _row(survey: Survey, found: Found) -> Row:
     where = str(found.address)
     match found:
         case KafkaPort():
@@ -112,7 +138,7 @@ def _row(survey: Survey, found: Found) -> Row | None:
         case Unknown():
             return ("unknown", where, found.says)
         case Nobody():
-            return None
+            return ("nothing", where, found.says)
 
 
 def _kafka(found: KafkaPort) -> str:
@@ -146,6 +172,10 @@ def _connect(found: ConnectWorker) -> str:
         says += f", {found.connectors} connectors"
     flows = [f"{one.source} -> {one.target}" for one in found.mirrors]
     return f"{says}, mirrors {', '.join(flows)}" if flows else says
+
+
+def _flow(flow: Mirror) -> Row:
+    return ("MirrorMaker", f"{flow.source} -> {flow.target}", f"topics {', '.join(flow.topics)}")
 
 
 def _nobody(survey: Survey) -> Iterator[Row]:

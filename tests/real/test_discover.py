@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from collector.config import Address, load
-from collector.discovery import suggestion, survey
+from collector.discovery import suggestion, survey, telling
 from collector.discovery.found import (
     ConnectWorker,
     JmxPort,
@@ -26,6 +26,7 @@ from tests.lab import parts
 from tests.lab.java.jvm import Jvm
 from tests.lab.java.keys import PASSWORD, Keys
 from tests.lab.kafka import HOST, SMALL_JVM, Kafka
+from tests.lab.mirror import MirrorMaker
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 from tests.real import edge
@@ -177,15 +178,21 @@ def test_what_is_printed_is_a_configuration_that_reads(
             assert line.endswith(" 1"), line
 
 
-def test_a_machine_is_known_by_its_sockets_and_processes(broker, connect, tmp_path):
+def test_a_machine_is_known_by_its_sockets_and_processes(broker, tmp_path):
     """/proc with these two processes and their ports: others' brokers run here too."""
-    mine = {broker.process.pid: {broker.port, broker.jmx_port}, None: {connect}}
-    proc = own_proc(tmp_path, [pid for pid in mine if pid])
-    found = survey.survey_machine(SECONDS, proc)
+    mirror = MirrorMaker(tmp_path / "mirror", {"plant": broker}, broker, "orders")
+    mirror.start(wait=False)  # its command line and its file say enough
+    try:
+        proc = own_proc(tmp_path, [broker.process.pid, mirror.process.pid])
+        found = survey.survey_machine(SECONDS, proc)
+    finally:
+        mirror.process.kill()
     kinds = {one.address.port: type(one) for one in found.found}
     assert kinds[broker.port] is KafkaPort
     assert kinds[broker.jmx_port] is JmxPort
-    (process,) = found.processes
+    processes = {process.role: process for process in found.processes}
+    assert processes.keys() == {"broker", "mirrormaker"}
+    process = processes["broker"]
     assert (process.role, process.jmx_port) == ("broker", broker.jmx_port)
     assert found.files[process.pid].log_dirs == (str(broker.directory / "data"),)
     assert not [one for one in found.found if isinstance(one, Service)]  # the JVM's other RMI port
@@ -195,6 +202,8 @@ def test_a_machine_is_known_by_its_sockets_and_processes(broker, connect, tmp_pa
     assert config.kafka["bootstrap.servers"] == broker.bootstrap
     assert [jvm.address.port for jvm in config.sources.jmx] == [broker.jmx_port]
     assert config.sources.host is not None
+    flow = ("MirrorMaker", "plant -> central", "topics orders")
+    assert flow in telling.rows(found)
 
 
 def own_proc(folder: Path, pids: list[int]) -> Path:

@@ -112,7 +112,18 @@ def test_nothing_is_1_and_nobody_is_3(discover, args, found, code, says):
 def test_json_has_the_same_for_scripts(discover):
     found = json.loads(discover("a", "-o", "json").stdout)
     assert found["found"] == [
-        {"what": "broker", "where": "127.0.0.1:9092", "is": "PLAINTEXT, node 1"}
+        {
+            "what": "broker",
+            "where": "127.0.0.1:9092",
+            "is": "PLAINTEXT, node 1",
+            "address": "127.0.0.1:9092",
+            "is_controller": False,
+            "security": "PLAINTEXT",
+            "mechanisms": [],
+            "cluster_id": "",
+            "brokers": [],
+            "nodes": [1],
+        }
     ]
     assert list(found) == ["host", "asked", "found", "missing", "unseen", "config"]
     assert found["config"].startswith("# What")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -123,6 +124,30 @@ def test_the_other_brokers_of_the_cluster_are_there_to_begin_with(loaded):
     assert config.kafka["bootstrap.servers"] == "broker-2:9092,broker-1:9092,broker-3:9092"
 
 
+def test_a_broker_that_sends_its_clients_elsewhere_is_the_second_choice(loaded):
+    inner = replace(BROKER, address=Address(HERE, 29092), brokers=(Address("kafka", 29092),))
+    outer = replace(BROKER, brokers=(Address("localhost", 9092),))
+    config = loaded(survey(inner, outer))
+    assert config.kafka["bootstrap.servers"] == "127.0.0.1:9092"
+    assert "# it sends its clients on to kafka:29092" in suggestion.config(survey(inner))
+    assert "sends its clients" not in suggestion.config(survey(outer))
+
+
+def test_brokers_that_want_a_login_are_named_by_what_was_asked(loaded):
+    guarded = replace(BROKER, security="SASL_SSL", mechanisms=("PLAIN",), brokers=(), nodes=())
+    far = [replace(guarded, address=Address(host, 9093)) for host in ("a", "b")]
+    again = replace(guarded, address=Address("a", 9094))
+    config = loaded(survey(far[0], again, far[1], given=("a", "b")))
+    assert config.kafka["bootstrap.servers"] == "a:9093,b:9093"
+
+
+def test_the_jmx_port_of_another_broker_on_the_host_is_not_its_own():
+    (says,) = telling.missing(survey(BROKER, replace(JMX, node=2), given=(HERE,)))
+    assert says.startswith("a JMX port of the broker at 127.0.0.1:9092")
+    cluster = replace(BROKER, nodes=(2, 3), brokers=(Address(HERE, 9092), Address("b", 9092)))
+    assert telling.missing(survey(cluster, replace(JMX, node=2), given=(HERE,))) == []
+
+
 def test_another_machine_is_not_read_as_if_it_were_this_one(loaded):
     far = [
         replace(one, address=Address("broker-1", one.address.port)) for one in (BROKER, JMX, NODE)
@@ -165,6 +190,8 @@ def test_a_connect_worker_and_what_it_lacks(loaded):
     assert ("Connect", worker.url, "version 4.3.1, 1 connectors, mirrors plant -> hq") in (
         telling.rows(found)
     )
+    (entry,) = [one for one in telling.entries(found) if one["what"] == "Connect"]
+    assert entry["mirrors"][0]["topics"] == ["pos.*", "["]
     assert any("JMX port of the Connect worker" in text for text in telling.missing(found))
 
 
@@ -233,6 +260,7 @@ def test_what_strangers_say_is_only_text(loaded):
     )
     config = loaded(found)
     assert config.kafka["bootstrap.servers"] == "127.0.0.1:9092,b:2"
+    assert json.dumps(telling.entries(found), ensure_ascii=False).isprintable()
     text = suggestion.config(found)
     assert all(line.isprintable() for line in text.splitlines())
     assert re.findall(r"^\S+:", text, re.MULTILINE) == ["site:", "kafka:", "sources:", "topic:"]
