@@ -105,6 +105,7 @@ class Unknown:
 
     address: Address
     says: str
+    has_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,7 +146,8 @@ class _Probe:
     def __init__(self, address: Address, seconds: float) -> None:
         self._address = address
         self._seconds = seconds
-        self._speaks_tls = False
+        self._has_tls = False  # a handshake was made
+        self._speaks_tls = False  # it says so
         self._speaks_http = False
         self._says = "closes the connection on whatever is asked"
         self._last = ""
@@ -156,15 +157,11 @@ class _Probe:
         try:
             if found := self._in_plain(first):
                 return found
-            if self._says_so_by_itself():
-                return Unknown(address=self._address, says=self._says)
-            return self._in_tls(first) or Unknown(address=self._address, says=self._says)
+            if not self._speaks_http and (found := self._in_tls(first)):
+                return found
+            return Unknown(address=self._address, says=self._says, has_tls=self._has_tls)
         except NoConnection as nobody:
             return Nobody(address=self._address, is_refused=nobody.is_refused, says=nobody.says)
-
-    def _says_so_by_itself(self) -> bool:
-        """Whether it has told what it is, so that TLS need not be tried."""
-        return self._speaks_http
 
     def _in_plain(self, first: Protocol) -> Found | None:
         for protocol in _order(first):
@@ -180,7 +177,7 @@ class _Probe:
         for protocol in _order(first):
             if found := self._tries(protocol)(True):
                 return found
-            if not self._speaks_tls:
+            if not self._has_tls:
                 return None
         says = "speaks TLS, and nothing inside it that is known here"
         if self._is_certificate_wanted:
@@ -198,7 +195,7 @@ class _Probe:
 
     def _line(self, has_tls: bool) -> Line:
         line = Line(self._address, time.monotonic() + self._seconds, has_tls=has_tls)
-        self._speaks_tls |= has_tls
+        self._has_tls |= has_tls
         return line
 
     def _took(self, end: Ended) -> None:
@@ -318,7 +315,7 @@ class _Probe:
             if wants_login
             else "a web server without /metrics"
         )
-        return Unknown(address=self._address, says=self._says)
+        return Unknown(address=self._address, says=self._says, has_tls=has_tls)
 
     def _get(self, path: str, has_tls: bool) -> tuple[web.Reply, bool] | None:
         """Return an answer, and whether it is whole; None for what is none."""

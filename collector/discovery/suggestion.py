@@ -13,7 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 from collector.config import Address
 from collector.config.scalars import host_name, pattern
-from collector.discovery.found import ConnectWorker, JmxPort, KafkaPort, MetricsPage, Mirror, Role
+from collector.discovery.found import (
+    ConnectWorker,
+    Found,
+    JmxPort,
+    KafkaPort,
+    MetricsPage,
+    Mirror,
+    Role,
+    Unknown,
+)
 from collector.discovery.survey import Survey, is_told_as
 from collector.discovery.telling import (
     brokers,
@@ -25,6 +34,7 @@ from collector.discovery.telling import (
     table,
 )
 
+MOST_LISTENERS = 50
 MOST_SERVERS = 3
 """Brokers in bootstrap.servers: a client learns of the others."""
 _PART_OF_DISK = 0.1
@@ -187,6 +197,33 @@ def _sources(survey: Survey, *, has_kafka: bool) -> Iterator[str]:
         yield "  scrape:" if len(kept) < len(pages) else "  # scrape:"
     for page in pages:
         yield from _page(survey, page, kept.get(page.url, ""))
+    yield from _certificates(survey)
+
+
+def _certificates(survey: Survey) -> Iterator[str]:
+    """Look at every certificate that was met; those of what is read are looked at by themselves."""
+    met = [one.address for one in survey.found if _has_tls(one)]
+    read = any(isinstance(one, JmxPort) and one.has_tls for one in survey.found)
+    if not met and read:
+        yield "  certificates: true    # days left"
+    if met:
+        yield "  certificates:    # days left"
+        words = ", ".join(_word(str(address)) for address in met[:MOST_LISTENERS])
+        yield f"    listeners: [{words}]"
+
+
+def _has_tls(found: Found) -> bool:
+    match found:
+        case KafkaPort():
+            return found.security.endswith("SSL")
+        case JmxPort():
+            return found.has_registry_tls
+        case MetricsPage() | ConnectWorker():
+            return found.url.startswith("https:")
+        case Unknown():
+            return found.has_tls
+        case _:
+            return False
 
 
 def _jmx(survey: Survey, port: JmxPort) -> Iterator[str]:

@@ -263,6 +263,7 @@ def test_a_listener_that_is_guarded_says_by_what(keys, tmp_path):
     assert (both.security, both.mechanisms) == ("SASL_SSL", ("PLAIN",))
     assert isinstance(certificate, Unknown)
     assert certificate.says == "speaks TLS, and wants a client certificate first"
+    assert certificate.has_tls
 
 
 def test_a_jmx_port_that_is_guarded_says_by_what(keys, tmp_path):

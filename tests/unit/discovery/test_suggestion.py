@@ -148,6 +148,18 @@ def test_the_jmx_port_of_another_broker_on_the_host_is_not_its_own():
     assert telling.missing(survey(cluster, replace(JMX, node=2), given=(HERE,))) == []
 
 
+def test_certificates_that_were_met_are_looked_at(loaded):
+    secret = replace(BROKER, address=Address(HERE, 9094), security="SSL")
+    mutual = Unknown(address=Address(HERE, 9095), says="x", has_tls=True)
+    config = loaded(survey(BROKER, secret, mutual, replace(JMX, has_tls=True)))
+    assert config.sources.certificates is not None
+    assert config.sources.certificates.listeners == (secret.address, mutual.address)
+    config = loaded(survey(BROKER, replace(JMX, has_tls=True)))
+    assert config.sources.certificates is not None
+    assert config.sources.certificates.listeners == ()
+    assert loaded(survey(BROKER, JMX)).sources.certificates is None
+
+
 def test_another_machine_is_not_read_as_if_it_were_this_one(loaded):
     far = [
         replace(one, address=Address("broker-1", one.address.port)) for one in (BROKER, JMX, NODE)
