@@ -22,6 +22,7 @@ from collector.admin.wire import (
     Allowed,
     Answer,
     Broker,
+    BrokerConfig,
     Cluster,
     Commits,
     CreateTopic,
@@ -33,6 +34,7 @@ from collector.admin.wire import (
     ListBrokers,
     Offsets,
     Properties,
+    ReadBrokerConfigs,
     ReadRights,
     ReadSnapshot,
     ReadTimes,
@@ -53,7 +55,11 @@ TIME_TO_START = 0.3
 CHILD_ENDS_EARLIER = 0.25
 """Seconds by which the child's deadline comes before the caller's, for the way back."""
 
-_OPERATIONS = {"create topic": "Create", "read topic config": "DescribeConfigs"}
+_OPERATIONS = {
+    "create topic": "Create",
+    "read topic config": "DescribeConfigs",
+    "read broker config": "DescribeConfigs",
+}
 _OF_A_GROUP = {"list groups", "describe groups", "read committed offsets"}
 
 T = TypeVar("T")
@@ -207,6 +213,17 @@ class Admin:
         """Return {topic: settings in force} of those that can be had, and what failed."""
         answers, failure = self._ask(ReadTopicConfigs(0, list(names)), deadline)
         found = {one.name: one.values for one in answers if isinstance(one, TopicConfig)}
+        return found, _failures(answers, failure)
+
+    def broker_configs(
+        self, ids: Sequence[int], deadline: float
+    ) -> tuple[dict[int, dict[str, str]], list[Failure]]:
+        """Return {broker: settings in force} of those that can be had, and what failed.
+
+        It takes the right to DescribeConfigs on the cluster.
+        """
+        answers, failure = self._ask(ReadBrokerConfigs(0, list(ids)), deadline)
+        found = {one.id: one.values for one in answers if isinstance(one, BrokerConfig)}
         return found, _failures(answers, failure)
 
     def times(

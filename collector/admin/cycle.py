@@ -17,10 +17,12 @@ from collector.admin.grants import Grants
 from collector.admin.snapshot import PARTITIONS_PER_CALL, Snapshot
 from collector.admin.wire import (
     Answer,
+    BrokerConfig,
     CreateTopic,
     DescribeTopic,
     ListBrokers,
     Properties,
+    ReadBrokerConfigs,
     ReadRights,
     ReadSnapshot,
     ReadTimes,
@@ -60,6 +62,8 @@ class Cycle:
                     self._describe_topic(request)
                 case ReadTopicConfigs():
                     self._read_topic_configs(request)
+                case ReadBrokerConfigs():
+                    self._read_broker_configs(request)
                 case ListBrokers():
                     self._calls.list_topics("list brokers")
                 case ReadRights():
@@ -130,3 +134,15 @@ class Cycle:
             for name, found in calls.results("read topic config", by_name).items():
                 values = {key: one.value for key, one in found.items() if one.value is not None}
                 calls.tell(TopicConfig(name, values))
+
+    def _read_broker_configs(self, request: ReadBrokerConfigs) -> None:
+        """Ask each broker for its own: it alone knows them, and a call takes one."""
+        calls = self._calls
+        futures = {}
+        for number in request.ids:
+            about = ConfigResource(ResourceType.BROKER, str(number))
+            found = calls.client.describe_configs([about], request_timeout=calls.share())
+            futures[str(number)] = next(iter(found.values()))
+        for name, settings in calls.results("read broker config", futures).items():
+            values = {key: one.value for key, one in settings.items() if one.value is not None}
+            calls.tell(BrokerConfig(int(name), values))

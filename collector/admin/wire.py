@@ -83,6 +83,11 @@ class ReadTopicConfigs(_Message, tag="read_configs"):
     names: list[str]
 
 
+class ReadBrokerConfigs(_Message, tag="read_configs_of_brokers"):
+    seconds: float
+    ids: list[int]
+
+
 class ListBrokers(_Message, tag="brokers"):
     seconds: float
 
@@ -102,6 +107,7 @@ Request = (
     | CreateTopic
     | DescribeTopic
     | ReadTopicConfigs
+    | ReadBrokerConfigs
     | ListBrokers
     | ReadRights
 )
@@ -232,6 +238,13 @@ class TopicConfig(_Message, tag="config"):
     values: dict[str, str]
 
 
+class BrokerConfig(_Message, tag="broker_config"):
+    """The settings in force, defaults included, as text; none that Kafka keeps secret."""
+
+    id: int
+    values: dict[str, str]
+
+
 class Allowed(_Message, tag="allowed"):
     """What we may do with one thing: `kind` is topic or group, `operations` are Kafka's words.
 
@@ -262,6 +275,7 @@ Answer = (
     | LeftOut
     | TopicDescription
     | TopicConfig
+    | BrokerConfig
     | Allowed
     | Done
 )

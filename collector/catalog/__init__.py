@@ -18,6 +18,7 @@ from collector.catalog.itself import COMPLETENESS, PROCESS, SPOOL
 from collector.catalog.limits import LIMITS, READ_BY_ALERTS, Limit
 from collector.catalog.metric import Metric, Tier
 from collector.catalog.pulse import PULSE as _PULSE
+from collector.catalog.settings import SETTINGS
 from collector.catalog.sources import CERTIFICATES, CGROUP, JMX, KAFKA, SCRAPE, TARGETS
 
 __all__ = ["LIMITS", "METRICS", "OWN", "PULSE", "PUMP_STATES", "Limit", "Metric", "Tier"]
@@ -30,7 +31,7 @@ def _by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
 OWN = _by_name(
     (
         *(*COMPLETENESS, *TARGETS, *SPOOL, *PUMPS, *TOPIC, *SINKS, *PROCESS),
-        *(*JMX, *KAFKA, *TOPICS, *GROUPS, *SCRAPE, *CGROUP, *CERTIFICATES),
+        *(*JMX, *KAFKA, *TOPICS, *GROUPS, *SETTINGS, *SCRAPE, *CGROUP, *CERTIFICATES),
     )
 )
 """What this program emits of itself and of its targets."""

@@ -22,7 +22,8 @@ FRESH_S = 5.0
 
 SETTINGS_S = 300.0
 MOST_SETTINGS = 2_000
-"""Settings of topics are read again after so long, and of so many topics at most."""
+MOST_BROKERS = 20
+"""Settings are read again after so long, and of so many topics and brokers at most."""
 
 LEFT_FOR_TIMES_S = 0.3
 """Of the deadline. With less left, times are learnt at the next read."""
@@ -56,6 +57,7 @@ class Cluster:
         self._read_at = 0.0
         self._times = Times()
         self._settings = _Settings()
+        self._broker_settings = _BrokerSettings()
 
     def reader(self) -> Reader:
         """Return the cluster as one target sees it: a new view at each read."""
@@ -96,6 +98,8 @@ class Cluster:
                 topic for group in groups for topic, _ in group.commits
             }
             failures += self._settings.learn(sorted(names), self._admin, deadline)
+            alive = [one.id for one in found.brokers if broker is None or one.id == broker]
+            failures += self._broker_settings.learn(alive, self._admin, deadline)
             ask = self._asker(deadline, failures)
             self._times.learn(_wanted(topics, groups), _ends(topics, groups), now, ask)
         return View(
@@ -110,6 +114,7 @@ class Cluster:
             found.failure,
             self._settings.of,
             self._times.time_of,
+            self._broker_settings.of,
         )
 
     def _asker(
@@ -158,6 +163,26 @@ class _Settings:
             self.of = {}
         self.of = {**self.of, **found}
         return failures
+
+
+class _BrokerSettings:
+    """Settings of brokers, kept for a while. A broker that is away has those that it had."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, Mapping[str, str]] = {}
+        self._tried: frozenset[int] = frozenset()
+        self._failures: list[Failure] = []
+        self._read_at = -SETTINGS_S
+
+    def learn(self, ids: Sequence[int], admin: Admin, deadline: float) -> list[Failure]:
+        """Read what is due, or of a broker that is new; return what failed when it was read."""
+        now = time.monotonic()
+        wanted = frozenset(sorted(ids)[:MOST_BROKERS])
+        if now - self._read_at >= SETTINGS_S or not wanted <= self._tried:
+            found, self._failures = admin.broker_configs(sorted(wanted), deadline)
+            self._read_at, self._tried = now, wanted
+            self.of = {**self.of, **found}
+        return self._failures
 
 
 def _topics(found: Snapshot) -> list[TopicView]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from collector.admin.wire import Broker, Failure, Partition
@@ -52,7 +53,8 @@ class View(NamedTuple):
 
     `at` is when end offsets were read, seconds since 1970; `broker` the id of our own, None when
     all is ours. `lost` says how our own admin process failed, `failures` what Kafka refused.
-    `settings` holds those topics' whose settings are known. `time_of(topic, partition, offset)`
+    `settings` holds those topics' whose settings are known, `broker_settings` those of our own
+    broker, or of all when all is ours. `time_of(topic, partition, offset)`
     tells when a record was written, in seconds since 1970, None while that can't be told; a miss
     is remembered, and asked for at the next read.
     """
@@ -68,3 +70,4 @@ class View(NamedTuple):
     lost: Failure | None
     settings: Mapping[str, Mapping[str, str]]
     time_of: Callable[[str, int, int], float | None]
+    broker_settings: Mapping[int, Mapping[str, str]] = MappingProxyType({})

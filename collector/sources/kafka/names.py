@@ -57,6 +57,11 @@ LAG_SECONDS_OF_PARTITION = _own("edgevitals_group_partition_lag_seconds")
 LOST_RECORDS = _own("edgevitals_group_lost_records")
 TIME_TO_LOSS = _own("edgevitals_group_time_to_loss_seconds")
 
+TOPIC_SETTINGS = _own("edgevitals_topic_settings_info")
+TOPIC_SETTINGS_HASH = _own("edgevitals_topic_settings_hash")
+BROKER_SETTINGS = _own("edgevitals_broker_settings_info")
+BROKER_SETTINGS_HASH = _own("edgevitals_broker_settings_hash")
+
 AGE = _own("edgevitals_kafka_age_seconds")
 FAILURES = _own("edgevitals_kafka_failures")
 LEFT_OUT = _own("edgevitals_kafka_left_out")

@@ -15,6 +15,7 @@ from collector.errors import SourceError
 from collector.series import TargetSeries
 from collector.sources.kafka import names
 from collector.sources.kafka.groups import Groups
+from collector.sources.kafka.settings import Settings
 from collector.sources.kafka.topics import Topics
 from collector.target import Reading
 
@@ -34,6 +35,7 @@ class KafkaSource:
         is_topic = _matcher(config.topics, config.exclude_topics)
         is_group = _matcher(config.groups, config.exclude_groups)
         self._topics = Topics(series, is_topic, has_partitions)
+        self._settings = Settings(series, is_topic)
         self._groups = Groups(series, is_group, has_partitions)
         self._topic_part = _Part("topics")
         self._group_part = _Part("groups")
@@ -54,7 +56,7 @@ class KafkaSource:
             self._group_part.forget()
             raise _down(view.failures)
         if view.is_topics_whole:
-            self._topic_part.take(self._topics.values(view), now)
+            self._topic_part.take(self._topics.values(view) | self._settings.values(view), now)
         elif not self._topic_part.repeat():
             assert lost is not None
             raise _down([lost])

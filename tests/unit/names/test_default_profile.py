@@ -24,6 +24,11 @@ def test_what_the_shipped_alerts_and_boards_stand_on(given):
     assert given.one("kafka_server_raft_metrics_current_state_info", current_state="leader") == 1
     assert given.one("kafka_server_raft_metrics_high_watermark") > 0
     assert given.one("kafka_server_app_info_version_info", id="1", version="4.3.1") == 1
+    (commit,) = (k for k in given.values if k[0] == "kafka_server_app_info_commit_id_info")
+    assert dict(commit[1])["commit_id"]
+    clients = {"clientSoftwareName": "apache-kafka-java", "networkProcessor": "1"}
+    clients |= {"clientSoftwareVersion": "4.3.1", "listener": "CONTROLLER"}
+    assert given.one("kafka_server_socket_server_metrics_connections", **clients) == 1
     idle = "kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent"
     assert 0 < given.one(f"{idle}_oneminuterate") <= 1
     assert given.one(f"{idle}_total") > 1e9
