@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -16,6 +17,7 @@ from collector.sources.jmx_target import jmx_target
 from collector.topic.settings import is_here
 
 _CALL_S = 10.0
+_ID = re.compile(r"[:,]id=(\d+)")
 
 
 def look(jvm: JmxConfig) -> Iterator[Finding]:
@@ -28,7 +30,7 @@ def look(jvm: JmxConfig) -> Iterator[Finding]:
     try:
         with closing(jmx_target(jvm).client(Numbers(()))) as client:
             names = client.names("*:*", time.monotonic() + _CALL_S)
-            brokers_in_it = client.names("kafka.server:type=app-info,*", time.monotonic() + _CALL_S)
+            apps = client.names("kafka.server:type=app-info,*", time.monotonic() + _CALL_S)
     except JmxError as error:
         is_local = is_here(jvm.address.host)
         yield judged(jvm, error, list(brokers()) if is_local else [])
@@ -36,7 +38,7 @@ def look(jvm: JmxConfig) -> Iterator[Finding]:
     except CollectorError as error:  # a file: password or certificate
         yield problem(Layer.LOGIN, subject, error.message, error.hint)
         return
-    ids = ", ".join(sorted(one.text.rpartition("id=")[2] for one in brokers_in_it))
+    ids = ", ".join(sorted({found[1] for one in apps if (found := _ID.search(one.text))}))
     what = f"broker {ids}" if ids else "no Kafka broker is in it"
     yield ok(Layer.JMX, subject, f"{len(names)} MBeans, {what}", _open_door(jvm))
 

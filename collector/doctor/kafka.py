@@ -6,12 +6,14 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from pathlib import Path
 
 from collector.admin.client import Admin
 from collector.admin.wire import Broker, Failure
 from collector.config import Config
 from collector.credentials import kafka_properties
 from collector.doctor.finding import Finding, Layer, cannot_tell, ok, problem
+from collector.doctor.handshake import Listener, listener
 from collector.doctor.kafka_words import command, judged
 from collector.doctor.sink import named
 from collector.errors import ConfigError
@@ -32,14 +34,15 @@ def look(config: Config) -> Iterator[Finding]:
     except ConfigError as error:
         yield problem(Layer.LOGIN, subject, error.message, error.hint)
         return
-    names = [_named(server.strip()) for server in subject.split(",")]
+    servers = [_address(server.strip()) for server in subject.split(",")]
+    names = [named(*server, "bootstrap.servers") for server in servers]
     yield from names
     if all(one.verdict != "ok" for one in names):
         return
     with closing(Admin(properties)) as admin:
         found = admin.brokers(_soon())
         if isinstance(found, Failure):
-            yield judged(subject, found, config.kafka)
+            yield judged(subject, found, config.kafka, _listener(config))
             return
         yield ok(Layer.KAFKA, subject, f"{len(found)} brokers answer to us")
         for broker in found[:_MOST_BROKERS]:
@@ -48,9 +51,20 @@ def look(config: Config) -> Iterator[Finding]:
         yield from _topic(config, admin)
 
 
-def _named(server: str) -> Finding:
+def _listener(config: Config) -> Listener:
+    """What the first port is that is open; the last one where none is."""
+    found = Listener(is_open=False)
+    ca = config.kafka.get("ssl.ca.location")
+    for server in str(config.kafka["bootstrap.servers"]).split(","):
+        found = listener(*_address(server.strip()), Path(ca) if ca else None)
+        if found.is_open:
+            break
+    return found
+
+
+def _address(server: str) -> tuple[str, int]:
     host, _, port = server.rpartition("://")[2].rpartition(":")
-    return named(host.strip("[]"), int(port) if port.isdigit() else 9092, "bootstrap.servers")
+    return host.strip("[]"), int(port) if port.isdigit() else 9092
 
 
 def _reached(broker: Broker) -> Finding:

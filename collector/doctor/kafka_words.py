@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collector.admin.client import hint
 from collector.admin.wire import Failure
 from collector.doctor.finding import Finding, Layer, cannot_tell, problem
+from collector.doctor.handshake import Listener
 from collector.rights import Right
 
 _OURS = re.compile(
@@ -15,11 +16,15 @@ _OURS = re.compile(
     r"alert handshake failure|certificate expired|alert unknown ca|alert certificate",
     re.IGNORECASE,
 )
-_NO_TLS = re.compile(r"wrong version number|unexpected message|record layer", re.IGNORECASE)
 
 
-def judged(subject: str, failure: Failure, kafka: Mapping[str, object]) -> Finding:
-    """Name the layer and the cause of a failed call. `kafka` are the configuration's properties."""
+def judged(
+    subject: str, failure: Failure, kafka: Mapping[str, object], there: Listener | None = None
+) -> Finding:
+    """Name the layer and the cause of a failed call.
+
+    `kafka` are the configuration's properties, `there` is what its port is, where that was tried.
+    """
     code, says = failure.code, f"{failure.text} ({failure.code})"
     if failure.is_ours:
         return cannot_tell(Layer.KAFKA, subject, str(failure), hint(failure))
@@ -28,19 +33,27 @@ def judged(subject: str, failure: Failure, kafka: Mapping[str, object]) -> Findi
     if code == "_RESOLVE":
         do = "getent ahosts HOST; look at /etc/resolv.conf, and at kafka: bootstrap.servers"
         return problem(Layer.DNS, subject, says, do)
-    if code == "_SSL":
+    wants_tls = "SSL" in str(kafka.get("security.protocol", "")).upper()
+    if there and there.is_open and there.has_tls != wants_tls and not failure.text.count("alert"):
+        ours = str(kafka.get("security.protocol", "plaintext")).upper()
+        speaks = "TLS" if there.has_tls else "no TLS"
+        do = f"security.protocol of kafka is {ours}: correct it (SSL and SASL_SSL are TLS), or the port"
+        return problem(Layer.TLS, subject, f"the listener speaks {speaks}: {says}", do)
+    if there and there.distrust and wants_tls:
+        says = f"its certificate is not trusted: {there.distrust}"
+        return problem(Layer.TLS, subject, says, _about_tls(there.distrust, kafka))
+    if code == "_SSL" or "SSL alert" in failure.text:
         return problem(Layer.TLS, subject, says, _about_tls(failure.text, kafka))
     if "AUTHENTICATION" in code:
         return problem(Layer.LOGIN, subject, says, _about_login(kafka))
     if code in {"_INVALID_ARG", "_UNKNOWN_PROPERTY"}:
         return problem(Layer.CONFIG, subject, says, hint(failure))
-    if "security.protocol" in failure.text or "isconnected" in failure.text:
-        protocol = str(kafka.get("security.protocol", "plaintext")).upper()
+    if there and there.is_open:
         do = (
-            f"the listener there most likely doesn't speak {protocol}: compare "
-            "kafka: security.protocol with listener.security.protocol.map of the broker"
+            "the port is open, and nobody there speaks Kafka to us: is it a broker's? Compare "
+            "security.protocol of kafka with the broker's listener.security.protocol.map"
         )
-        return problem(Layer.TLS, subject, says, do)
+        return problem(Layer.KAFKA, subject, says, do)
     return problem(Layer.NETWORK, subject, says, hint(failure))
 
 
@@ -50,13 +63,11 @@ def _about_tls(text: str, kafka: Mapping[str, object]) -> str:
             "the broker does not accept our certificate: look at ssl.certificate.location and "
             "ssl.key.location: openssl x509 -noout -subject -issuer -enddate -in FILE"
         )
-    if _NO_TLS.search(text):
-        return "this port speaks no TLS: correct security.protocol, or the port"
     if "expired" in text:
         return "renew the broker's certificate, or look at the clock of this machine"
-    if "mismatch" in text or "does not match" in text:
-        return "the broker's certificate names another host: correct bootstrap.servers"
-    if "verify" in text:
+    if "mismatch" in text or "not valid for" in text:
+        return "the broker's certificate names another host: correct bootstrap.servers, or renew it"
+    if "verify" in text or "issuer" in text or "self" in text:
         ca = kafka.get("ssl.ca.location", "the system's")
         return f"name the authority that signed the broker's certificate: ssl.ca.location, now {ca}"
     return "look at ssl.* under kafka:"

@@ -32,6 +32,7 @@ class Kafka(Part):
     With `users`, names and passwords, it has rights: everybody on `bootstrap` may do all, and a
     user on `guarded_bootstrap` (SASL_PLAINTEXT, PLAIN) what ACLs allow.
     `properties` go over ours in server.properties, `jvm` after ours on the command line.
+    `java` is another program than the path's; without `jmx` the port for it stays closed.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class Kafka(Part):
         users: Mapping[str, str] | None = None,
         properties: Mapping[str, object] | None = None,
         jvm: Sequence[str] = (),
+        java: str = "",
+        jmx: bool = True,
     ) -> None:
         self.directory = directory
         self.node_id = node_id
@@ -56,8 +59,9 @@ class Kafka(Part):
         self.guarded_port = free_port() if users else 0
         guarded = self._with_users(users) if users else {}
         self._properties = {**self._own_properties(), **guarded, **(properties or {})}
-        self._java = [parts.java(), *SMALL_JVM, "-cp", f"{parts.kafka(version)}/*"]
-        self._jvm = [*jmx_options(self.jmx_port), *self._log_options(), *jvm]
+        self._java = [java or parts.java(), *SMALL_JVM, "-cp", f"{parts.kafka(version)}/*"]
+        opened = jmx_options(self.jmx_port) if jmx else []
+        self._jvm = [*opened, *self._log_options(), *jvm]
         self.process = Process(
             f"Kafka node {node_id}",
             [*self._java, *self._jvm, "kafka.Kafka", self._file],

@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import admin as kafka_admin
-
-from tests.lab.kafka import HOST, Kafka
-from tests.lab.ports import free_port
+from tests.lab.doors import Doors, scram, set_password, tls
+from tests.lab.kafka import HOST
 from tests.lab.prometheus import Prometheus
 from tests.lab.waiting import wait_for
 from tests.real.edge import SOON, Edge, seqs_at, sink
 from tests.unit.sinks.certificates import Authority
 
-SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
-
-class Guarded(Kafka):
-    """A node with a second listener: `own` are its properties, each without its long name."""
-
-    def __init__(self, folder: Path, protocol: str, own: Mapping[str, object]) -> None:
-        self.door = free_port()
-        super().__init__(folder)
-        front = self._properties["listeners"], self._properties["advertised.listeners"]
-        there = f"GUARDED://{HOST}:{self.door}"
-        protocols = self._properties["listener.security.protocol.map"]
-        self._properties |= {
-            "listeners": f"{front[0]},{there}",
-            "advertised.listeners": f"{front[1]},{there}",
-            "listener.security.protocol.map": f"{protocols},GUARDED:{protocol}",
-            **{f"listener.name.guarded.{name}": value for name, value in own.items()},
-        }
-
-
-def set_password(broker: Kafka, password: str) -> None:
-    admin = kafka_admin.AdminClient({"bootstrap.servers": broker.bootstrap})
-    sort: Any = kafka_admin
-    how = sort.ScramCredentialInfo(sort.ScramMechanism.SCRAM_SHA_256, 4096)
-    change = sort.UserScramCredentialUpsertion("edge", how, password.encode())
-    for done in admin.alter_user_scram_credentials([change]).values():
-        done.result(30)
-
-
-def edge_of(folder: Path, centre: Prometheus, door: int, **kafka: Any) -> Edge:
+def edge_of(folder: Path, centre: Prometheus, door: str, **kafka: Any) -> Edge:
     return Edge(
         folder,
-        kafka={"bootstrap.servers": f"{HOST}:{door}", **kafka},
+        kafka={"bootstrap.servers": door, **kafka},
         topic={"name": "telemetry", "max_size": "96MiB"},
         sinks=[sink(centre.write_url)],
     )
@@ -63,16 +32,12 @@ def must_go_on(edge: Edge, centre: Prometheus) -> None:
 def test_f31_a_scram_password_that_is_changed_needs_no_restart(tmp_path, prometheus):
     password = tmp_path / "password"
     password.write_text("one")
-    own = {
-        "sasl.enabled.mechanisms": "SCRAM-SHA-256",
-        "scram-sha-256.sasl.jaas.config": f"{SCRAM} required;",
-    }
-    with Guarded(tmp_path / "kafka", "SASL_PLAINTEXT", own) as broker:
-        set_password(broker, "one")
+    with Doors(tmp_path / "kafka", {"SCRAM": scram()}) as broker:
+        set_password(broker, "edge", "one")
         edge = edge_of(
             tmp_path,
             prometheus,
-            broker.door,
+            broker.at["SCRAM"],
             **{
                 "security.protocol": "SASL_PLAINTEXT",
                 "sasl.mechanism": "SCRAM-SHA-256",
@@ -82,7 +47,7 @@ def test_f31_a_scram_password_that_is_changed_needs_no_restart(tmp_path, prometh
         )
         with edge:
             must_go_on(edge, prometheus)
-            set_password(broker, "canary-two")
+            set_password(broker, "edge", "canary-two")
             broker.restart()
             wait_for(lambda: edge.pump("publish")["state"] != "idle", SOON, "trouble")
             edge.wait_for_rounds(3)
@@ -103,13 +68,6 @@ def test_f32_a_certificate_of_the_kafka_client_is_taken_up_when_it_is_replaced(
     store = tmp_path / "broker.pem"
     certificate, key = new.signed("broker", f"IP:{HOST}")
     store.write_bytes(key.read_bytes() + certificate.read_bytes())
-    own: dict[str, object] = {
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": store,
-        "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": new.file,
-        "ssl.client.auth": "required",
-    }
     mine, my_key = tmp_path / "me.pem", tmp_path / "me.key"
 
     def take(files: tuple[Path, Path]) -> None:
@@ -117,11 +75,11 @@ def test_f32_a_certificate_of_the_kafka_client_is_taken_up_when_it_is_replaced(
         mine.write_bytes(files[0].read_bytes())
 
     take(old.signed("edge"))
-    with Guarded(tmp_path / "kafka", "SSL", own) as broker:
+    with Doors(tmp_path / "kafka", {"TLS": tls(store, clients=new.file)}) as broker:
         edge = edge_of(
             tmp_path,
             prometheus,
-            broker.door,
+            broker.at["TLS"],
             **{
                 "security.protocol": "SSL",
                 "ssl.ca.location": str(new.file),
