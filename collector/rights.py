@@ -19,8 +19,11 @@ from collector.admin.client import Admin, hint
 from collector.admin.wire import Allowed, Failure
 from collector.config import Config
 
-ANY = "edgevitals.any"
-"""What is asked about where all names are meant. Nothing of that name has to be there."""
+ANY = "__any-name"
+"""What is asked about where all names are meant: one that no right covers which is for some names.
+
+Nothing of that name has to be there.
+"""
 
 OFFSETS = "__consumer_offsets"
 """Kafka makes this topic when it is first asked for a group: without it no group is asked for."""
@@ -69,8 +72,13 @@ class Right(NamedTuple):
 
 
 def needed(config: Config) -> list[Right]:
-    """The rights that a configuration takes, in the order of the line."""
-    return list(dict.fromkeys([*_of_source(config), *_of_topic(config), *_of_pulse(config)]))
+    """The rights that a configuration takes, in the order of the line.
+
+    What one of them covers for all names is not asked for by name.
+    """
+    every = dict.fromkeys([*_of_source(config), *_of_topic(config), *_of_pulse(config)])
+    for_all = {(one.operation, one.kind) for one in every if one.name == "*"}
+    return [one for one in every if one.name == "*" or (one.operation, one.kind) not in for_all]
 
 
 def _of_source(config: Config) -> Iterator[Right]:
@@ -80,6 +88,9 @@ def _of_source(config: Config) -> Iterator[Right]:
     for pattern in source.topics:
         needs = "topics, their offsets, and lag (kafka_topic_*, kafka_consumergroup_*)"
         yield from _matching("Describe", "topic", pattern, needs)
+    for pattern in source.topics:
+        needs = "topics' settings (edgevitals_topic_retention_*, _under_min_isr_*), time to loss"
+        yield from _matching("DescribeConfigs", "topic", pattern, needs)
     for pattern in source.groups:
         needs = "consumer groups and their lag (kafka_consumergroup_*)"
         yield from _matching("Describe", "group", pattern, needs)
@@ -201,17 +212,16 @@ class Watch:
     `missing` is what was last known: while Kafka is away nobody can say.
     """
 
-    def __init__(self, admin: Admin, rights: Sequence[Right], every_s: float = EVERY_S) -> None:
+    def __init__(self, admin: Admin, rights: Sequence[Right]) -> None:
         self.missing: list[Right] = []
         self._admin = admin
         self._rights = rights
-        self._every_s = every_s
 
     def run(self, stop: Event) -> None:
         """Look until told to stop."""
         while True:
             self.look()
-            if stop.wait(self._every_s):
+            if stop.wait(EVERY_S):
                 return
 
     def look(self) -> None:

@@ -37,7 +37,7 @@ def judged(
     if there and there.is_open and there.has_tls != wants_tls and not failure.text.count("alert"):
         ours = str(kafka.get("security.protocol", "plaintext")).upper()
         speaks = "TLS" if there.has_tls else "no TLS"
-        do = f"security.protocol of kafka is {ours}: correct it (SSL and SASL_SSL are TLS), or the port"
+        do = f"security.protocol of kafka is {ours}: correct it (SASL_SSL is TLS too), or the port"
         return problem(Layer.TLS, subject, f"the listener speaks {speaks}: {says}", do)
     if there and there.distrust and wants_tls:
         says = f"its certificate is not trusted: {there.distrust}"
