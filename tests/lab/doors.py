@@ -18,13 +18,13 @@ class Door(NamedTuple):
     """A listener: its protocol, and its properties, each without its long name."""
 
     protocol: str
-    properties: Mapping[str, object]
+    properties: dict[str, object]
 
 
 def scram(mechanism: str = "SCRAM-SHA-256") -> Door:
     """Who has a password comes in; `set_password` gives one."""
     jaas = f"{mechanism.lower()}.sasl.jaas.config"
-    own = {"sasl.enabled.mechanisms": mechanism, jaas: f"{_SCRAM} required;"}
+    own: dict[str, object] = {"sasl.enabled.mechanisms": mechanism, jaas: f"{_SCRAM} required;"}
     return Door("SASL_PLAINTEXT", own)
 
 

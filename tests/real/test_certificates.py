@@ -13,11 +13,11 @@ import pytest
 from collector.config import Address
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.certificates import CertificatesSource
+from tests.lab.doors import Doors, tls
 from tests.lab.kafka import HOST
 from tests.lab.parts import need
 from tests.lab.ports import free_port
 from tests.lab.process import Process
-from tests.real.test_kafka_credentials import Guarded
 from tests.unit.sinks.certificates import Authority
 
 DAY = 86_400.0
@@ -95,17 +95,12 @@ def test_a_broker_that_wants_a_certificate_of_ours_shows_its_own(authority, tmp_
     certificate, key = authority.signed("broker")
     store = tmp_path / "broker.pem"
     store.write_bytes(key.read_bytes() + certificate.read_bytes())
-    own: dict[str, object] = {
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": store,
-        "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": authority.file,
-        "ssl.client.auth": "required",
-        "ssl.enabled.protocols": "TLSv1.2",
-    }
-    with Guarded(tmp_path / "kafka", "SSL", own) as broker:
-        told = Listeners(broker.door).read()
-    assert told["readable", str(broker.door)] == 1
+    door = tls(store, clients=authority.file)
+    door.properties["ssl.enabled.protocols"] = "TLSv1.2"
+    with Doors(tmp_path / "kafka", {"OLD": door}) as broker:
+        port = int(broker.at["OLD"].rpartition(":")[2])
+        told = Listeners(port).read()
+    assert told["readable", str(port)] == 1
     assert told["days_left", "CN=broker"] in {29, 30}
 
 
