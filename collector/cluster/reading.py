@@ -166,7 +166,7 @@ class _Settings:
 
 
 class _BrokerSettings:
-    """Settings of brokers, kept for a while. A broker that is away has those that it had."""
+    """Settings of brokers, kept for a while: those of one that is away until the next read."""
 
     def __init__(self) -> None:
         self.of: dict[int, Mapping[str, str]] = {}
@@ -179,9 +179,13 @@ class _BrokerSettings:
         now = time.monotonic()
         wanted = frozenset(sorted(ids)[:MOST_BROKERS])
         if now - self._read_at >= SETTINGS_S or not wanted <= self._tried:
-            found, self._failures = admin.broker_configs(sorted(wanted), deadline)
+            found: dict[int, dict[str, str]] = {}
+            self._failures = []
+            if wanted:
+                found, self._failures = admin.broker_configs(sorted(wanted), deadline)
             self._read_at, self._tried = now, wanted
-            self.of = {**self.of, **found}
+            kept = {number: self.of[number] for number in wanted if number in self.of}
+            self.of = {**kept, **found}
         return self._failures
 
 

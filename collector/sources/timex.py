@@ -29,7 +29,7 @@ class _Timex(ctypes.Structure):
         ("shift", _int),
         *((name, _long) for name in ("stabil", "jitcnt", "calcnt", "errcnt", "stbcnt")),
         ("tai", _int),
-        ("reserved", _int * 11),
+        ("reserved", _int * 64),  # 11 are enough; no kernel is to write behind it
     )
 
 
@@ -39,7 +39,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def timex() -> Iterator[Sample]:
     """Raises OSError where the kernel isn't to be asked (a sandbox)."""
     asked = _Timex()
-    state = _libc.adjtimex(ctypes.byref(asked))
+    adjtimex = getattr(_libc, "adjtimex", None)
+    if adjtimex is None:
+        raise OSError("this C library has no adjtimex")
+    state = adjtimex(ctypes.byref(asked))
     if state < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

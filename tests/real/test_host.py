@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.series import Family, Kind, Labels, SeriesTable, TargetSeries
 from collector.sources.host import HostSource
-from collector.sources.host_paths import HERE, HostPaths
+from collector.sources.host_paths import HERE, HostPaths, host_paths
 from tests.lab import parts
 from tests.lab.ports import free_port
 from tests.lab.process import Process
@@ -36,6 +36,7 @@ NEAR = {
     "node_boot_time_seconds": (0.0, 1.0),
 }
 
+PARTS = (("procfs", "proc"), ("sysfs", "sys"), ("rootfs", "root"))
 SENSED = ("node_hwmon", "node_thermal", "node_cooling", "node_pressure", "node_netstat")
 
 
@@ -160,6 +161,39 @@ def test_a_machine_that_is_not_here_is_told_as_node_exporter_does(machine: str, 
         assert page.values.get(key) == pytest.approx(value, rel=1e-12), key
         kind = ours.table[ours.table.intern(*key, Family(key[0]))].family.kind
         assert page.kinds[key[0]] == KINDS[kind], key
+
+
+def test_a_host_beside_a_container_is_told_as_node_exporter_does(tmp_path: Path):
+    """Its /proc, /sys and root are elsewhere; names of places stay those that the host has."""
+    host = tmp_path / "host"
+    host.mkdir()
+    for name, target in (("proc", "/proc"), ("sys", "/sys"), ("root", "/")):
+        (host / name).symlink_to(target)
+    paths = host_paths(None, None, None, host)
+    assert paths == HostPaths(host / "proc", host / "sys", host / "root", host / "proc")
+    ours = Ours(paths)
+    wanted = (
+        "node_filesystem_size",
+        "node_filesystem_files",
+        "node_network",
+        "node_memory_MemTotal",
+    )
+    flags = [f"--path.{part}={host}/{name}" for part, name in PARTS]
+    with node_exporter(tmp_path, *flags) as url:
+        before = ours.read()
+        page = page_of(url)
+        after = ours.read()
+    compared = [k for k in before.keys() & page.values.keys() if k[0].startswith(wanted)]
+    assert {name for name, _ in compared} >= {
+        "node_filesystem_size_bytes",
+        "node_network_receive_bytes_total",
+        "node_memory_MemTotal_bytes",
+    }
+    for key in compared:
+        if key[0].endswith("_total"):
+            assert before[key] <= page.values[key] <= after[key], key
+        elif key[0] != "node_filesystem_files_free":
+            assert page.values[key] == before[key], key
 
 
 def test_counters_are_those_of_psutil(ours: Ours):
