@@ -24,6 +24,8 @@ SETTINGS_S = 300.0
 MOST_SETTINGS = 2_000
 MOST_BROKERS = 20
 """Settings are read again after so long, and of so many topics and brokers at most."""
+AGAIN_S = 60.0
+"""Until those of brokers that could not be read are asked for again."""
 
 LEFT_FOR_TIMES_S = 0.3
 """Of the deadline. With less left, times are learnt at the next read."""
@@ -166,25 +168,27 @@ class _Settings:
 
 
 class _BrokerSettings:
-    """Settings of brokers, kept for a while: those of one that is away until the next read."""
+    """Settings of brokers, kept for a while. What Kafka refuses us to see is not kept."""
 
     def __init__(self) -> None:
         self.of: dict[int, Mapping[str, str]] = {}
         self._tried: frozenset[int] = frozenset()
         self._failures: list[Failure] = []
-        self._read_at = -SETTINGS_S
+        self._due_at = 0.0
 
     def learn(self, ids: Sequence[int], admin: Admin, deadline: float) -> list[Failure]:
         """Read what is due, or of a broker that is new; return what failed when it was read."""
         now = time.monotonic()
         wanted = frozenset(sorted(ids)[:MOST_BROKERS])
-        if now - self._read_at >= SETTINGS_S or not wanted <= self._tried:
+        if now >= self._due_at or not wanted <= self._tried:
             found: dict[int, dict[str, str]] = {}
             self._failures = []
             if wanted:
                 found, self._failures = admin.broker_configs(sorted(wanted), deadline)
-            self._read_at, self._tried = now, wanted
-            kept = {number: self.of[number] for number in wanted if number in self.of}
+            self._tried = wanted
+            self._due_at = now + min(SETTINGS_S, AGAIN_S if self._failures else SETTINGS_S)
+            is_refused = any(failure.is_forbidden for failure in self._failures)
+            kept = {} if is_refused else {n: self.of[n] for n in wanted if n in self.of}
             self.of = {**kept, **found}
         return self._failures
 
