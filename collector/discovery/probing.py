@@ -150,7 +150,6 @@ class _Probe:
         self._speaks_tls = False  # it says so
         self._speaks_http = False
         self._says = "closes the connection on whatever is asked"
-        self._last = ""
         self._is_certificate_wanted = False
 
     def run(self, first: Protocol) -> Found:
@@ -228,7 +227,7 @@ class _Probe:
 
     def _kafka_node(
         self, line: Line, apis: Mapping[int, tuple[int, int]], has_tls: bool
-    ) -> KafkaPort:
+    ) -> KafkaPort | Unknown:
         plain: Security = "SSL" if has_tls else "PLAINTEXT"
         guarded: Security = "SASL_SSL" if has_tls else "SASL_PLAINTEXT"
         found = KafkaPort(
@@ -242,9 +241,13 @@ class _Probe:
                 mechanisms = kafka_wire.read_sasl_handshake(answer)
                 if mechanisms is not None:
                     return replace(found, security=guarded, mechanisms=mechanisms)
-            if not found.is_controller and _has(
-                apis, kafka_wire.METADATA, kafka_wire.METADATA_VERSION
-            ):
+        except (kafka_wire.NotKafka, Ended):
+            says = "a Kafka node that does not say in time whether it wants a login"
+            return Unknown(address=self._address, says=says, has_tls=has_tls)
+        if found.is_controller:
+            return found
+        try:
+            if _has(apis, kafka_wire.METADATA, kafka_wire.METADATA_VERSION):
                 cluster, brokers = kafka_wire.read_metadata(_ask(line, kafka_wire.metadata()))
                 nodes = sorted(brokers)
                 return replace(
@@ -254,7 +257,7 @@ class _Probe:
                     brokers=tuple(brokers[node] for node in nodes),
                 )
         except (kafka_wire.NotKafka, Ended):
-            pass  # that it is Kafka, and which node, is known
+            pass  # it is a broker that wants no login, and that is what has to be known
         return found
 
     def _rmi(self, has_tls: bool) -> Found | None:

@@ -31,6 +31,7 @@ from tests.lab.ports import free_port
 from tests.lab.process import Process
 from tests.real import edge
 
+FOLDER = Path(__file__).parents[1] / "data" / "discovery"
 SECONDS = 5.0  # for one connection: a busy machine is no finding
 SHORT = 0.3  # for peers that never answer
 
@@ -349,6 +350,14 @@ def test_a_hostile_peer_is_unknown_and_soon_left(name):
     assert isinstance(found, Unknown | JmxPort), found
     if isinstance(found, JmxPort):  # it spoke RMI, and then nothing that is an answer
         assert found.trouble
+
+
+def test_a_node_that_does_not_say_how_it_is_guarded_is_no_broker_to_use():
+    versions = (FOLDER / "broker-api-versions.bin").read_bytes()
+    with peer(len(versions).to_bytes(4) + versions) as address:
+        found = probe(Task(address), SHORT)
+    assert isinstance(found, Unknown)
+    assert found.says.startswith("a Kafka node that does not say in time")
 
 
 def test_a_peer_that_closes_is_unknown():
