@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.lab import parts
-from tests.lab.kafka import SMALL_JVM, Kafka
+from tests.lab.kafka import HOST, SMALL_JVM, Kafka, jmx_options
 from tests.lab.part import Part
+from tests.lab.ports import free_port
 from tests.lab.process import Process
 
 IDENTITY = "org.apache.kafka.connect.mirror.IdentityReplicationPolicy"
@@ -64,6 +65,7 @@ class MirrorMaker(Part):
         properties: Mapping[str, object] | None = None,
     ) -> None:
         self.directory = directory
+        self.jmx_port = free_port()
         self._properties: dict[str, object] = {
             "clusters": ", ".join([*sources, "central"]),
             "central.bootstrap.servers": target.bootstrap,
@@ -81,12 +83,17 @@ class MirrorMaker(Part):
         self.process = Process(
             "MirrorMaker",
             [
-                *(parts.java(), *SMALL_JVM, *options, "-cp", f"{parts.kafka()}/*"),
+                *(parts.java(), *SMALL_JVM, *jmx_options(self.jmx_port), *options),
+                *("-cp", f"{parts.kafka()}/*"),
                 *("org.apache.kafka.connect.mirror.MirrorMaker", self._file),
                 *("--clusters", "central"),
             ],
             directory / "mirrormaker.log",
         )
+
+    @property
+    def jmx_address(self) -> str:
+        return f"{HOST}:{self.jmx_port}"
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; with `wait`, return once it says so. Its first record comes seconds later."""
