@@ -8,7 +8,8 @@ from functools import partial
 from collector.admin.client import Admin
 from collector.cluster.own_broker import OwnBroker
 from collector.cluster.reading import Cluster, Patterns
-from collector.config import Config, KafkaConfig
+from collector.config import LINK_JOB, Config, KafkaConfig
+from collector.credentials import kafka_properties
 from collector.jmx import Numbers
 from collector.series import SeriesTable, TargetSeries
 from collector.target import Source, Target
@@ -43,11 +44,17 @@ def targets(
 
         paths = host_paths(sources.host.proc, sources.host.sys, sources.host.root)
         add(sources.host.job, sources.host.instance or node, partial(HostSource, paths=paths))
+    one_cluster = cluster(config, admin)
     if sources.kafka:
         from collector.sources.kafka import KafkaSource  # noqa: PLC0415
 
-        kafka, reader = sources.kafka, cluster(config, admin).reader()
+        kafka, reader = sources.kafka, one_cluster.reader()
         add(kafka.job, kafka.instance or node, lambda s: KafkaSource(reader, s, kafka))
+    for link in config.links:
+        from collector.sources.links.kinds import link_source  # noqa: PLC0415
+
+        properties = partial(kafka_properties, config)
+        add(LINK_JOB, link.name, partial(link_source, link, one_cluster.reader(), properties))
     for page in sources.scrape:
         from collector.sources.scrape import ScrapeSource  # noqa: PLC0415
 
@@ -75,8 +82,11 @@ def targets(
 
 def cluster(config: Config, admin: Admin) -> Cluster:
     """The cluster of `kafka`, as much of it as is ours."""
-    kafka = config.sources.kafka or KafkaConfig()
-    patterns = Patterns(kafka.groups, kafka.topics, kafka.exclude_groups, kafka.exclude_topics)
+    kafka = config.sources.kafka or KafkaConfig(groups=(), topics=())
+    linked = [topic for link in config.links if link.side == "source" for topic in link.topics]
+    patterns = Patterns(
+        kafka.groups, (*kafka.topics, *linked), kafka.exclude_groups, kafka.exclude_topics
+    )
     jvms = [jmx for jmx in config.sources.jmx if jmx.engine == "native"]
     if kafka.scope == "cluster" or not jvms:
         return Cluster(admin, patterns)

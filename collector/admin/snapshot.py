@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -26,6 +25,7 @@ from collector.admin.wire import (
     Topic,
     Topics,
 )
+from collector.patterns import matcher
 
 PARTITIONS_PER_CALL = 1000
 GROUPS_PER_CALL = 100
@@ -41,9 +41,9 @@ class Snapshot:
     def __init__(self, calls: Calls, request: ReadSnapshot) -> None:
         self._calls = calls
         self._request = request
-        self._is_topic_wanted = _matcher(request.topics, request.exclude_topics)
+        self._is_topic_wanted = matcher(request.topics, request.exclude_topics)
         self._oldest: dict[Place, int] = {}
-        self._is_group_wanted = _matcher(request.groups, request.exclude_groups)
+        self._is_group_wanted = matcher(request.groups, request.exclude_groups)
 
     def read(self) -> None:
         """Tell the cheap and safe first, group offsets last.
@@ -199,12 +199,3 @@ def owner_of(topic: Topic, stand_in: int) -> int:
     """
     leaders = (partition.leader for partition in topic.partitions if partition.leader >= 0)
     return next(leaders, stand_in)
-
-
-def _matcher(patterns: Iterable[str], but: Iterable[str]) -> Callable[[str], bool]:
-    wanted = [re.compile(pattern) for pattern in patterns]
-    unwanted = [re.compile(pattern) for pattern in but]
-    return lambda name: (
-        any(one.fullmatch(name) for one in wanted)
-        and not any(one.fullmatch(name) for one in unwanted)
-    )

@@ -16,6 +16,7 @@ from collector.catalog.cluster import GROUPS, TOPICS
 from collector.catalog.delivery import PUMP_STATES, PUMPS, SINKS, TOPIC
 from collector.catalog.itself import COMPLETENESS, PROCESS, SPOOL
 from collector.catalog.limits import LIMITS, READ_BY_ALERTS, Limit
+from collector.catalog.links import LINKS
 from collector.catalog.metric import Metric, Tier
 from collector.catalog.pulse import PULSE as _PULSE
 from collector.catalog.settings import SETTINGS
@@ -31,7 +32,7 @@ def _by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
 OWN = _by_name(
     (
         *(*COMPLETENESS, *TARGETS, *SPOOL, *PUMPS, *TOPIC, *SINKS, *PROCESS),
-        *(*JMX, *KAFKA, *TOPICS, *GROUPS, *SETTINGS, *SCRAPE, *CGROUP, *CERTIFICATES),
+        *(*JMX, *KAFKA, *TOPICS, *GROUPS, *SETTINGS, *LINKS, *SCRAPE, *CGROUP, *CERTIFICATES),
     )
 )
 """What this program emits of itself and of its targets."""

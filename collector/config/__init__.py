@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collector.config.links import LINK_JOB, LinkConfig
 from collector.config.loading import Loaded, load
 from collector.config.scalars import Address, FreeSpace
 from collector.config.sinks import ProxyConfig, SinkConfig
 from collector.config.sources import (
     HostConfig,
+    JmxAccess,
     JmxConfig,
     JmxTlsConfig,
     KafkaConfig,
@@ -25,15 +27,18 @@ from collector.config.tree import (
 )
 
 __all__ = [
+    "LINK_JOB",
     "PRESETS",
     "TIERS",
     "Address",
     "Config",
     "FreeSpace",
     "HostConfig",
+    "JmxAccess",
     "JmxConfig",
     "JmxTlsConfig",
     "KafkaConfig",
+    "LinkConfig",
     "Loaded",
     "ProxyConfig",
     "ScrapeConfig",

@@ -11,12 +11,14 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from collector.config.headers import FILE_ENDING
+from collector.config.links import LINK_JOB, LinkConfig
 from collector.config.problems import WHOLE_FILE, KeyPath, Place, Problems, shown_path
 from collector.config.reader import Reader
 from collector.config.sinks import SinkConfig
 from collector.config.sources import (
     CertificatesConfig,
     HostConfig,
+    JmxAccess,
     JmxConfig,
     KafkaConfig,
     ScrapeConfig,
@@ -69,7 +71,7 @@ def _place(reader: Reader, path: KeyPath) -> Place:
 
 def _kafka_is_there(reader: Reader, problems: Problems) -> None:
     if ("kafka",) not in reader.places:
-        for path in ("sources", "kafka"), ("topic",):
+        for path in ("sources", "kafka"), ("topic",), ("links", 0):
             if path in reader.built:
                 problems.error(
                     _place(reader, path),
@@ -108,6 +110,8 @@ def _targets(reader: Reader) -> Iterator[_Target]:
             yield _Target(path, section.job, section.target_instance)
         elif isinstance(section, HostConfig | KafkaConfig | CertificatesConfig):
             yield _Target(path, section.job, section.instance)
+        elif isinstance(section, LinkConfig):
+            yield _Target(path, LINK_JOB, section.name)
 
 
 def _targets_differ(reader: Reader, problems: Problems, node: str | None) -> None:
@@ -137,7 +141,7 @@ def _jvms_have_names(reader: Reader, problems: Problems) -> None:
 
 def _jvms_can_be_entered(reader: Reader, problems: Problems) -> None:
     for path, jvm in reader.built.items():
-        if not isinstance(jvm, JmxConfig):
+        if not isinstance(jvm, JmxAccess):
             continue
         for key, says in wrong_keys(jvm):
             problems.error(reader.places[*path, *key], says, (*path, *key))
@@ -148,7 +152,7 @@ def _jvms_can_be_entered(reader: Reader, problems: Problems) -> None:
             )
 
 
-def wrong_keys(jvm: JmxConfig) -> Iterator[tuple[tuple[str, ...], str]]:
+def wrong_keys(jvm: JmxAccess) -> Iterator[tuple[tuple[str, ...], str]]:
     """The keys of a JVM that don't go together, with what to do."""
     tls = jvm.tls
     if jvm.username and not jvm.password_file:
@@ -167,7 +171,7 @@ def wrong_keys(jvm: JmxConfig) -> Iterator[tuple[tuple[str, ...], str]]:
                 "would do. Name a CA that signs nothing else, or the JVM's own certificate"
             ),
         )
-    if jvm.engine == "jmxquery":
+    if isinstance(jvm, JmxConfig) and jvm.engine == "jmxquery":
         for key, is_set, says in (
             ("password_file", jvm.password_file, "would show the password in the process list"),
             ("tls", tls, "can't be told which certificates to trust"),

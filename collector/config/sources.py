@@ -46,18 +46,10 @@ class JmxTlsConfig(TlsConfig, frozen=True, kw_only=True):
     ] = True
 
 
-class JmxConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One JVM."""
+class JmxAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """How a JVM is reached."""
 
     address: Annotated[HostPort, Meta(description="Where the JVM's JMX port is.")]
-    job: Annotated[LabelText, Meta(description="The job label.")] = "kafka"
-    instance: Annotated[
-        LabelText | None, Meta(description="The instance label; the address if left out.")
-    ] = None
-    names: Annotated[
-        tuple[NameRules, ...],
-        Meta(description="Profiles or jmx_exporter rule files that make the metric names."),
-    ] = ("default",)
     username: Annotated[
         UserName | None, Meta(description="Who reads; a user of the role readonly is enough.")
     ] = None
@@ -84,6 +76,19 @@ class JmxConfig(msgspec.Struct, frozen=True, kw_only=True):
             "for a registry on another machine. The password goes there too."
         ),
     ] = False
+
+
+class JmxConfig(JmxAccess, frozen=True, kw_only=True):
+    """One JVM."""
+
+    job: Annotated[LabelText, Meta(description="The job label.")] = "kafka"
+    instance: Annotated[
+        LabelText | None, Meta(description="The instance label; the address if left out.")
+    ] = None
+    names: Annotated[
+        tuple[NameRules, ...],
+        Meta(description="Profiles or jmx_exporter rule files that make the metric names."),
+    ] = ("default",)
     engine: Annotated[
         Engine,
         Word("engine", "native", one_of(*ENGINES)),

@@ -1,7 +1,7 @@
 """The configuration, as one frozen tree: what each key means, its kind and its default.
 
-This file, with `sources.py` and `sinks.py`, is the reference: the reader, the environment names and
-the docs page are made from it.
+This file, with `sources.py`, `links.py` and `sinks.py`, is the reference: the reader, the
+environment names and the docs page are made from it.
 A key that stands here works; one that doesn't work yet doesn't stand here.
 """
 
@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from collector.config.kafka_properties import property_name, property_value
+from collector.config.links import LinkConfig
 from collector.config.reader import Entries
 from collector.config.scalars import (
     GIB,
@@ -149,6 +150,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = {}
     sources: Annotated[SourcesConfig, Meta(description="What is read.")] = SourcesConfig()
+    links: Annotated[
+        tuple[LinkConfig, ...],
+        Meta(description="What carries topics to another cluster, and which must arrive there."),
+    ] = ()
     spool: Annotated[SpoolConfig, Meta(description="Where rounds are kept first.")] = SpoolConfig()
     topic: Annotated[
         TopicConfig | None, Meta(description="The telemetry topic; none if left out.")
@@ -174,7 +179,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_forwarder(self) -> bool:
         """Whether it only carries on what sites have put into the topic, and puts nothing there."""
-        return self.topic is not None and bool(self.sinks) and not self.sources.is_any
+        is_site = self.sources.is_any or bool(self.links)
+        return self.topic is not None and bool(self.sinks) and not is_site
 
     def lanes(self, sink: SinkConfig) -> int:
         """Requests to this sink that may be under way at once."""

@@ -8,6 +8,7 @@ its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 COMPACT = "compact"
@@ -53,7 +54,7 @@ def time_to_loss(retention: Retention, position: Position) -> float | None:
     return max(0.0, min(found)) if found else None
 
 
-def retention(settings: dict[str, str]) -> Retention:
+def retention(settings: Mapping[str, str]) -> Retention:
     """Return what a topic's settings say; see `collector.admin.wire.TopicConfig`."""
     ms = int(settings.get("retention.ms", -1))
     size = int(settings.get("retention.bytes", -1))

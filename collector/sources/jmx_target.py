@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from collector import certificates
-from collector.config import JmxConfig, JmxTlsConfig
+from collector.config import JmxAccess, JmxConfig, JmxTlsConfig
 from collector.credentials import Secret
 from collector.errors import ConfigError, SourceError
 from collector.names.rules import Rules
@@ -29,7 +29,7 @@ def jmx_source(jmx: JmxConfig, rules: Rules, series: TargetSeries) -> Source:
     return JmxSource(jmx_target(jmx), series, rules)
 
 
-def jmx_target(jmx: JmxConfig) -> JmxTarget:
+def jmx_target(jmx: JmxAccess) -> JmxTarget:
     """Return what the reader needs. Nothing is read yet; what is read later raises SourceError."""
     return JmxTarget(
         host=jmx.address.host,

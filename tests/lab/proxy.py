@@ -39,11 +39,13 @@ class Tap(Protocol):
 class Proxy(Part):
     """Listens on a port of its own and passes everything to `target`, a port of this machine.
 
-    `tap` is called for each new connection.
+    `tap` is called for each new connection. `port` is for what must be known before its target.
     """
 
-    def __init__(self, target: int, tap: Callable[[], Tap] | None = None) -> None:
-        self.port = free_port()
+    def __init__(
+        self, target: int, tap: Callable[[], Tap] | None = None, *, port: int | None = None
+    ) -> None:
+        self.port = port or free_port()
         self._target = target
         self._tap = tap
         self._cut: Cut | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from collector.catalog import OWN
+from collector.catalog.links import LINKS
 from tests.lab.kafka import Kafka
 from tests.lab.ports import free_port
 from tests.lab.process import Process
@@ -17,6 +18,7 @@ from tests.lab.waiting import wait_for
 from tests.unit.sinks.peer import Judged, Peer, Seen, answer
 
 EVENTS = {
+    **dict.fromkeys((metric.name for metric in LINKS), "a link"),
     "edgevitals_round_missed_total": "a round that was not taken",
     "edgevitals_gap_rounds_total": "a gap",
     "edgevitals_gap_first_seq": "a gap",

@@ -83,7 +83,7 @@ def _behind(place: Place, commit: Commit, view: View) -> _Behind:
     offset, (oldest, end) = commit
     lost = None if oldest is None else max(0, oldest - offset)
     settings = view.settings.get(topic)
-    kept = None if settings is None else retention(dict(settings))
+    kept = None if settings is None else retention(settings)
     # Below 0 only when the topic was cut or made anew.
     lag = None if end is None else max(0, end - offset)
     seconds = None

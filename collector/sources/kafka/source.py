@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from collector.admin.client import hint
 from collector.admin.wire import Failure
 from collector.cluster.reading import MAX_COMMITS, MAX_GROUPS, MAX_PARTITIONS, Reader
 from collector.config import KafkaConfig
 from collector.errors import SourceError
+from collector.patterns import matcher
 from collector.series import TargetSeries
 from collector.sources.kafka import names
 from collector.sources.kafka.groups import Groups
@@ -31,9 +31,9 @@ class KafkaSource:
     def __init__(self, reader: Reader, series: TargetSeries, config: KafkaConfig) -> None:
         self._reader = reader
         self._series = series
-        has_partitions = _matcher(config.partitions)
-        is_topic = _matcher(config.topics, config.exclude_topics)
-        is_group = _matcher(config.groups, config.exclude_groups)
+        has_partitions = matcher(config.partitions)
+        is_topic = matcher(config.topics, config.exclude_topics)
+        is_group = matcher(config.groups, config.exclude_groups)
         self._topics = Topics(series, is_topic, has_partitions)
         self._settings = Settings(series, is_topic)
         self._groups = Groups(series, is_group, has_partitions)
@@ -124,13 +124,3 @@ def _down(failures: Sequence[Failure]) -> SourceError:
     if not failures:
         return SourceError("Kafka told nothing", "report this with the broker's version")
     return SourceError(str(failures[0]), hint(failures[0]))
-
-
-def _matcher(patterns: Sequence[str], but: Sequence[str] = ()) -> Callable[[str], bool]:
-    """Say of a name whether one of the patterns is the whole of it, and none of the others is."""
-    wanted = [re.compile(pattern) for pattern in patterns]
-    unwanted = [re.compile(pattern) for pattern in but]
-    return lambda name: (
-        any(one.fullmatch(name) for one in wanted)
-        and not any(one.fullmatch(name) for one in unwanted)
-    )

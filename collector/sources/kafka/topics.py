@@ -63,7 +63,7 @@ class Topics:
         }
         if settings is not None:
             least = _least_in_sync(settings)
-            kept = retention(dict(settings))
+            kept = retention(settings)
             of_topic |= {
                 names.UNDER_MIN_ISR: sum(len(one.in_sync) < least for one in partitions),
                 names.RETENTION_SECONDS: kept.seconds,

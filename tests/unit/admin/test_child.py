@@ -24,4 +24,5 @@ def test_the_child_loads_nothing_of_its_parent():
         "collector.admin.grants",
         "collector.admin.snapshot",
         "collector.admin.wire",
+        "collector.patterns",
     ]

@@ -350,8 +350,8 @@ def test_json_is_yaml():
             "site: a\nsources: {jmx: [a:1]}",
             (
                 "2:17: error: sources.jmx[0]: is a section: write keys below it: "
-                "address, job, instance, names, username, password_file, tls, registry_tls, "
-                "rmi_port, follow_stub, engine"
+                "address, username, password_file, tls, registry_tls, rmi_port, follow_stub, "
+                "job, instance, names, engine"
             ),
         ),
         (

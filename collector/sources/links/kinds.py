@@ -1,0 +1,30 @@
+"""A configured link: what reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from collector.cluster.reading import Reader
+from collector.config import LinkConfig
+from collector.http.access import Access
+from collector.series import TargetSeries
+from collector.sources.jmx_target import jmx_target
+from collector.sources.links.connect import Connector
+from collector.sources.links.mirrormaker2 import Flow, MirrorMaker2, Wanted
+from collector.sources.links.offset_syncs import OffsetSyncs
+from collector.sources.links.source import LinkSource
+
+
+def link_source(
+    link: LinkConfig,
+    reader: Reader,
+    kafka: Callable[[], Mapping[str, Any]],
+    series: TargetSeries,
+) -> LinkSource:
+    """Return the source for a link. Nothing is read yet; `kafka` gives a client's properties."""
+    workers = [jmx_target(jmx).client(Wanted()) for jmx in link.jmx]
+    connector = Connector(link.connect, Access()) if link.connect else None
+    syncs = OffsetSyncs(link.offset_syncs, kafka) if link.offset_syncs else None
+    flow = Flow(link.source, link.target)
+    return LinkSource(MirrorMaker2(workers, flow, connector, syncs), reader, series, link)
