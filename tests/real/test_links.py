@@ -44,6 +44,8 @@ class Site:
             {
                 "central.bootstrap.servers": self.link.address,
                 "plant->central.offset.lag.max": 0,
+                # Else Connect waits five minutes before it runs tasks again that a cut has ended.
+                "central.scheduled.rebalance.max.delay.ms": 0,
                 "plant->central.emit.checkpoints.enabled": "true",
                 "plant->central.emit.checkpoints.interval.seconds": 1,
                 "plant->central.groups": "group-.*",

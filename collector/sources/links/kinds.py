@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from collector.cluster.reading import Reader
@@ -15,6 +16,9 @@ from collector.sources.links.mirrormaker2 import Flow, MirrorMaker2, Wanted
 from collector.sources.links.offset_syncs import OffsetSyncs
 from collector.sources.links.source import LinkSource
 
+REFRESH_S = 5.0
+"""Tasks come and go with a link: their MBeans are looked for more often than a broker's."""
+
 
 def link_source(
     link: LinkConfig,
@@ -23,7 +27,8 @@ def link_source(
     series: TargetSeries,
 ) -> LinkSource:
     """Return the source for a link. Nothing is read yet; `kafka` gives a client's properties."""
-    workers = [jmx_target(jmx).client(Wanted()) for jmx in link.jmx]
+    jvms = [replace(jmx_target(jmx), refresh_s=REFRESH_S) for jmx in link.jmx]
+    workers = [jvm.client(Wanted()) for jvm in jvms]
     connector = Connector(link.connect, Access()) if link.connect else None
     syncs = OffsetSyncs(link.offset_syncs, kafka) if link.offset_syncs else None
     flow = Flow(link.source, link.target)
