@@ -86,7 +86,7 @@ LINKS = (
     Metric(
         "edgevitals_link_bytes_per_second",
         _GAUGE,
-        "bytes",
+        "",
         _TOPIC,
         "standard",
         "Bytes a second that the link carries of the topic, by its own account.",

@@ -282,7 +282,7 @@ class Reader:
         homes = self._homes.get(name, ())
         if () in homes and path:
             return "it belongs to the top level: check the indentation"
-        if len(homes) == 1:
+        if len({home[-1:] for home in homes}) == 1:  # tls of a JVM, wherever JVMs stand
             return f"it belongs to {'.'.join(homes[0]).replace('.*', '[]')}"
         near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
         if near:
