@@ -20,7 +20,7 @@ from collector.catalog.links import LINKS
 from collector.catalog.metric import Metric, Tier
 from collector.catalog.pulse import PULSE as _PULSE
 from collector.catalog.settings import SETTINGS
-from collector.catalog.sources import CERTIFICATES, CGROUP, JMX, KAFKA, SCRAPE, TARGETS
+from collector.catalog.sources import CERTIFICATES, CGROUP, JMX, KAFKA, SCRAPE, TARGETS, THROTTLED
 
 __all__ = ["LIMITS", "METRICS", "OWN", "PULSE", "PUMP_STATES", "Limit", "Metric", "Tier"]
 
@@ -32,7 +32,8 @@ def _by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
 OWN = _by_name(
     (
         *(*COMPLETENESS, *TARGETS, *SPOOL, *PUMPS, *TOPIC, *SINKS, *PROCESS),
-        *(*JMX, *KAFKA, *TOPICS, *GROUPS, *SETTINGS, *LINKS, *SCRAPE, *CGROUP, *CERTIFICATES),
+        *(*JMX, *KAFKA, *TOPICS, *GROUPS, *SETTINGS, *LINKS, *SCRAPE),
+        *(*CGROUP, *THROTTLED, *CERTIFICATES),
     )
 )
 """What this program emits of itself and of its targets."""

@@ -209,6 +209,26 @@ CGROUP = (
 )
 """What the collector may take itself, told by the source host."""
 
+THROTTLED = (
+    Metric(
+        "edgevitals_host_throttled",
+        _GAUGE,
+        "",
+        ("cause",),
+        "vital",
+        "1 if the machine is held back, by what its firmware says (Raspberry Pi): under_voltage, "
+        "frequency_capped, throttled, soft_temperature_limit.",
+    ),
+    Metric(
+        "edgevitals_host_throttled_since_boot",
+        _GAUGE,
+        "",
+        ("cause",),
+        "standard",
+        "1 if that was so at any time since the boot.",
+    ),
+)
+
 _OF_CERTIFICATE = ("origin", "subject", "issuer", "serial")
 
 CERTIFICATES = (

@@ -32,6 +32,10 @@ _HWMON_NAMES = {
     ("temp", "crit_alarm"): "node_hwmon_temp_crit_alarm_celsius",
     ("in", "lcrit_alarm"): "node_hwmon_in_lcrit_alarm_volts",  # a Raspberry Pi's under-voltage
 }
+_FIRMWARE = "devices/platform/soc*/soc*:firmware/get_throttled"
+"""Of a Raspberry Pi: bits in hex, which are now; 16 places higher, which were since the boot."""
+_CAUSES = ("under_voltage", "frequency_capped", "throttled", "soft_temperature_limit")
+
 _HWMON_LIMITS = {
     ("temp", "max"): "node_hwmon_temp_max_celsius",
     ("temp", "crit"): "node_hwmon_temp_crit_celsius",
@@ -74,8 +78,17 @@ class Sysfs:
         return self._read("thermal", self._find_thermal)
 
     def throttles(self) -> Iterator[Sample]:
-        """How often a processor slowed itself because it was hot."""
-        return self._read("throttles", self._find_throttles)
+        """How often a processor slowed itself because it was hot; what a Raspberry Pi says."""
+        yield from self._read("throttles", self._find_throttles)
+        for path in self._path.glob(_FIRMWARE):
+            try:
+                bits = int(_line(path), 16)
+            except ValueError:
+                continue
+            for place, cause in enumerate(_CAUSES):
+                yield ("edgevitals_host_throttled", cause), float(bits >> place & 1)
+                since = float(bits >> (place + 16) & 1)
+                yield ("edgevitals_host_throttled_since_boot", cause), since
 
     def _read(self, kind: str, find: Callable[[], _Found]) -> Iterator[Sample]:
         reads = self._reads.get(kind, 0)

@@ -26,7 +26,16 @@ def test_a_raspberry_pi_says_how_hot_it_is_and_that_its_supply_is_weak(tmp_path:
         ("node_cooling_device_cur_state", "0", "cpufreq-cpu0"): 2.0,
         ("node_cooling_device_max_state", "0", "cpufreq-cpu0"): 12.0,
     }
-    assert list(pi.throttles()) == []
+    assert dict(pi.throttles()) == {
+        ("edgevitals_host_throttled", "under_voltage"): 1.0,
+        ("edgevitals_host_throttled", "frequency_capped"): 0.0,
+        ("edgevitals_host_throttled", "throttled"): 1.0,
+        ("edgevitals_host_throttled", "soft_temperature_limit"): 0.0,
+        ("edgevitals_host_throttled_since_boot", "under_voltage"): 1.0,
+        ("edgevitals_host_throttled_since_boot", "frequency_capped"): 1.0,
+        ("edgevitals_host_throttled_since_boot", "throttled"): 1.0,
+        ("edgevitals_host_throttled_since_boot", "soft_temperature_limit"): 0.0,
+    }
 
 
 def test_a_server_tells_each_core_and_package_once(tmp_path: Path):
