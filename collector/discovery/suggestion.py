@@ -6,23 +6,22 @@ stands there with a word on it; what would be read twice is left as a comment.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from collector.config import Address
-from collector.config.scalars import host_name, pattern
+from collector.config.scalars import host_name
 from collector.discovery.found import (
     ConnectWorker,
     Found,
     JmxPort,
     KafkaPort,
     MetricsPage,
-    Mirror,
     Role,
     Unknown,
 )
+from collector.discovery.linking import links
 from collector.discovery.survey import Survey, is_told_as
 from collector.discovery.telling import (
     brokers,
@@ -33,6 +32,7 @@ from collector.discovery.telling import (
     rows,
     table,
 )
+from collector.discovery.wording import FOLDER, fits, jmx_access, word
 
 MOST_LISTENERS = 50
 MOST_SERVERS = 3
@@ -60,8 +60,6 @@ _SECURITY = ("PLAINTEXT", "SSL", "SASL_SSL", "SASL_PLAINTEXT")
 _LAG_EXPORTERS = {"kafka_exporter", "kminion", "kafka-lag-exporter"}
 _TAKEN = {"jmx_exporter", "node_exporter", "flink", *_LAG_EXPORTERS}
 _MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
-
-FOLDER = "/etc/edgevitals"
 
 
 def config(survey: Survey, disk_bytes: Callable[[str], int | None] | None = None) -> str:
@@ -92,13 +90,14 @@ def _head(survey: Survey) -> Iterator[str]:
 
 def _body(survey: Survey, disk_bytes: Callable[[str], int | None]) -> Iterator[str]:
     yield ""
-    yield f"site: {_word(site(survey.host))}    # the place: a label on everything"
+    yield f"site: {word(site(survey.host))}    # the place: a label on everything"
     yield ""
     chosen = _listener(survey)
     if chosen is not None:
         yield from _kafka(survey, chosen)
     yield from _sources(survey, has_kafka=chosen is not None)
-    yield from _links(survey)
+    if chosen is not None:
+        yield from links(survey, chosen)
     if chosen is not None:
         yield ""
         yield "topic:    # made in Kafka at the start; without it the spool alone keeps the rounds"
@@ -136,7 +135,7 @@ def _listener(survey: Survey) -> KafkaPort | None:
 
 def _kafka(survey: Survey, chosen: KafkaPort) -> Iterator[str]:
     yield "kafka:"
-    yield f"  bootstrap.servers: {_word(','.join(map(str, _servers(survey, chosen))))}"
+    yield f"  bootstrap.servers: {word(','.join(map(str, _servers(survey, chosen))))}"
     if chosen.brokers and not any(is_told_as(chosen, to) for to in chosen.brokers):
         told = ", ".join(map(str, chosen.brokers[:MOST_SERVERS]))
         yield f"  # it sends its clients on to {plain(told)}: that must be reachable from here"
@@ -172,7 +171,7 @@ def _servers(survey: Survey, chosen: KafkaPort) -> list[Address]:
         and one.address.host != chosen.address.host
     ]
     found = [chosen.address, *(named or others)]
-    own = [to for to in found[1:] if not is_told_as(chosen, to) and _is_host(to.host)]
+    own = [to for to in found[1:] if not is_told_as(chosen, to) and fits(host_name, to.host)]
     hosts = list(dict.fromkeys([chosen.address, *own]))
     return hosts[:MOST_SERVERS]
 
@@ -208,7 +207,7 @@ def _certificates(survey: Survey) -> Iterator[str]:
         yield "  certificates: true    # days left"
     if met:
         yield "  certificates:    # days left"
-        words = ", ".join(_word(str(address)) for address in met[:MOST_LISTENERS])
+        words = ", ".join(word(str(address)) for address in met[:MOST_LISTENERS])
         yield f"    listeners: [{words}]"
 
 
@@ -227,18 +226,12 @@ def _has_tls(found: Found) -> bool:
 
 
 def _jmx(survey: Survey, port: JmxPort) -> Iterator[str]:
-    job = _JOBS[role_of(survey, port)]
+    first, *rest = jmx_access(port)
     if port.trouble:
         yield f"    # {plain(port.trouble)}"
-    yield f"    - address: {_word(str(port.address))}"
-    yield f"      job: {job}"
-    if port.wants_password:
-        yield "      username: monitor    # of the role readonly"
-        yield f"      password_file: {FOLDER}/jmx-password"
-    if port.has_tls:
-        yield f"      tls: true    # or: tls: {{ca_file: {FOLDER}/jmx-ca.pem}}"
-    if port.has_registry_tls:
-        yield "      registry_tls: true"
+    yield f"    - {first}"
+    yield f"      job: {_JOBS[role_of(survey, port)]}"
+    yield from (f"      {line}" for line in rest)
 
 
 def _page(survey: Survey, page: MetricsPage, why_not: str) -> Iterator[str]:
@@ -246,7 +239,7 @@ def _page(survey: Survey, page: MetricsPage, why_not: str) -> Iterator[str]:
     if why_not:
         yield f"    # {page.exporter}: {why_not}"
         mark = "    # "
-    yield f"{mark}- url: {_word(page.url)}"
+    yield f"{mark}- url: {word(page.url)}"
     yield f"{mark}  job: {_job(survey, page)}"
 
 
@@ -286,23 +279,6 @@ def _is_read_by_jmx(survey: Survey, page: MetricsPage) -> bool:
     return False
 
 
-def flows(survey: Survey) -> list[Mirror]:
-    """Return the flows of MirrorMaker that were found, each once."""
-    workers = [one for one in survey.found if isinstance(one, ConnectWorker)]
-    found = [flow for worker in workers for flow in worker.mirrors] + list(survey.mirrors)
-    return list({(one.source, one.target): one for one in found}.values())
-
-
-def _links(survey: Survey) -> Iterator[str]:
-    del survey
-    yield from ()
-
-
-def patterns(topics: Sequence[str]) -> list[str]:
-    """Return those that are regular expressions, as MirrorMaker takes them."""
-    return [text for text in topics if _is(pattern, text)]
-
-
 def _topic_size(survey: Survey, disk_bytes: Callable[[str], int | None]) -> str:
     """Return a bound for the topic: a tenth of the broker's disk where that is known."""
     folders = [folder for file in survey.files.values() for folder in file.log_dirs]
@@ -321,20 +297,3 @@ def _disk_bytes(folder: str) -> int | None:
     except (OSError, ValueError):
         return None
     return disk.f_blocks * disk.f_frsize
-
-
-def _is_host(text: str) -> bool:
-    return _is(host_name, text)
-
-
-def _is(kind: Callable[[str], object], text: str) -> bool:
-    try:
-        kind(text)
-    except ValueError:
-        return False
-    return text.isprintable()
-
-
-def _word(text: str) -> str:
-    """Return text as YAML has it, in quotes: no other form is safe for what comes from outside."""
-    return json.dumps(plain_sentence(text), ensure_ascii=False)

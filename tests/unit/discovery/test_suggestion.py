@@ -185,26 +185,62 @@ def test_what_would_be_read_twice_is_a_comment(loaded):
     assert [page.job for page in alone.sources.scrape] == ["kafka", "kafka_exporter"]
 
 
+MIRROR = Mirror(
+    name="the mirror",
+    source="plant",
+    target="hq",
+    topics=("pos.*", "["),
+    source_servers=("localhost:9092",),
+    target_servers=("hq-1:9092",),
+)
+WORKER = ConnectWorker(
+    address=Address(HERE, 8083),
+    url=f"http://{HERE}:8083/",
+    version="4.3.1",
+    cluster_id="abc",
+    connectors=1,
+    mirrors=(MIRROR,),
+)
+ITS_JMX = JmxPort(address=Address(HERE, 9998), role="connect", wants_password=True)
+
+
 def test_a_connect_worker_and_what_it_lacks(loaded):
-    mirror = Mirror(name="m", source="plant", target="hq", topics=("pos.*", "["))
-    worker = ConnectWorker(
-        address=Address(HERE, 8083),
-        url=f"http://{HERE}:8083/",
-        version="4.3.1",
-        cluster_id="abc",
-        connectors=1,
-        mirrors=(mirror,),
-    )
-    found = survey(BROKER, JMX, worker)
-    loaded(found)
-    assert suggestion.flows(found) == [mirror]
-    assert suggestion.patterns(mirror.topics) == ["pos.*"]
-    assert ("Connect", worker.url, "version 4.3.1, 1 connectors, mirrors plant -> hq") in (
+    found = survey(BROKER, JMX, WORKER)
+    assert loaded(found).links == ()
+    assert "# plant -> hq: a link needs the JMX port" in suggestion.config(found)
+    assert ("Connect", WORKER.url, "version 4.3.1, 1 connectors, mirrors plant -> hq") in (
         telling.rows(found)
     )
     (entry,) = [one for one in telling.entries(found) if one["what"] == "Connect"]
     assert entry["mirrors"][0]["topics"] == ["pos.*", "["]
     assert any("JMX port of the Connect worker" in text for text in telling.missing(found))
+
+
+def test_a_mirror_becomes_a_link(loaded):
+    (link,) = loaded(survey(BROKER, JMX, WORKER, ITS_JMX)).links
+    assert (link.name, link.kind, link.side) == ("plant-hq", "mirrormaker2", "source")
+    assert (link.source, link.target) == ("plant", "hq")
+    assert link.topics == ("pos.*",)
+    assert link.connect == "http://127.0.0.1:8083/connectors/the%20mirror"
+    (jvm,) = link.jmx
+    assert (jvm.address, jvm.username) == (ITS_JMX.address, "monitor")
+
+
+def test_the_side_of_a_link_is_where_its_servers_are(loaded):
+    here = replace(MIRROR, source_servers=("plant-1:9092",), target_servers=("127.0.0.1:9092",))
+    (link,) = loaded(survey(BROKER, replace(WORKER, mirrors=(here,)), ITS_JMX)).links
+    assert link.side == "target"
+    nowhere = replace(MIRROR, source_servers=(), target_servers=("nonsense",))
+    (link,) = loaded(survey(BROKER, replace(WORKER, mirrors=(nowhere,)), ITS_JMX)).links
+    assert link.side == "source"
+
+
+def test_a_mirrormaker_that_runs_by_itself_becomes_a_link(loaded):
+    its_jmx = replace(ITS_JMX, role="mirrormaker", wants_password=False)
+    (link,) = loaded(survey(BROKER, its_jmx, mirrors=(MIRROR,))).links
+    assert link.connect is None
+    assert [jvm.address for jvm in link.jmx] == [its_jmx.address]
+    assert loaded(survey(its_jmx, mirrors=(MIRROR,))).links == ()  # without a broker
 
 
 def test_a_broker_without_a_jmx_port_is_told_where_to_read_how():
@@ -260,6 +296,7 @@ def test_what_strangers_say_is_only_text(loaded):
         replace(AGENT, exporter="metrics"),
         Service(address=Address(HERE, 5), name=EVIL),
         Unknown(address=Address(HERE, 6), says=EVIL),
+        replace(ITS_JMX, address=Address(HERE, 7)),
         ConnectWorker(
             address=Address(HERE, 8083),
             url="http://a:8083/",
@@ -275,7 +312,13 @@ def test_what_strangers_say_is_only_text(loaded):
     assert json.dumps(telling.entries(found), ensure_ascii=False).isprintable()
     text = suggestion.config(found)
     assert all(line.isprintable() for line in text.splitlines())
-    assert re.findall(r"^\S+:", text, re.MULTILINE) == ["site:", "kafka:", "sources:", "topic:"]
+    assert re.findall(r"^\S+:", text, re.MULTILINE) == [
+        "site:",
+        "kafka:",
+        "sources:",
+        "links:",
+        "topic:",
+    ]
     loaded(survey(replace(BROKER, security="SASL_PLAINTEXT", mechanisms=(EVIL,))))
 
 
