@@ -25,7 +25,7 @@ from collector.discovery.probing import PROTOCOLS, Task, probe, probe_all
 from tests.lab import parts
 from tests.lab.java.jvm import Jvm
 from tests.lab.java.keys import PASSWORD, Keys
-from tests.lab.kafka import HOST, SMALL_JVM, Kafka
+from tests.lab.kafka import HOST, SMALL_JVM, Kafka, jmx_options
 from tests.lab.mirror import MirrorMaker
 from tests.lab.ports import free_port
 from tests.lab.process import Process
@@ -57,11 +57,11 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 
 
 @pytest.fixture(scope="module")
-def connect(broker: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A Connect worker with a mirror in it; the port of its REST interface."""
-    folder, port = tmp_path_factory.mktemp("connect"), free_port()
+def worker(broker: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """A Connect worker with a mirror in it; the ports of its REST interface and its JMX."""
+    folder, port, jmx_port = tmp_path_factory.mktemp("connect"), free_port(), free_port()
     converter = "org.apache.kafka.connect.converters.ByteArrayConverter"
-    worker = {
+    own = {
         "bootstrap.servers": broker.bootstrap,
         "key.converter": converter,
         "value.converter": converter,
@@ -80,15 +80,16 @@ def connect(broker: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "offset-syncs.topic.replication.factor": 1,
     }
     files: list[Path] = []
-    for name, properties in (("worker", worker), ("mirror", mirror)):
+    for name, properties in (("worker", own), ("mirror", mirror)):
         files.append(folder / f"{name}.properties")
         files[-1].write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
     level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    command: list[str | Path] = [parts.java(), *SMALL_JVM, level, "-cp", f"{parts.kafka()}/*"]
+    options = [*SMALL_JVM, *jmx_options(jmx_port), level]
+    command: list[str | Path] = [parts.java(), *options, "-cp", f"{parts.kafka()}/*"]
     command += ["org.apache.kafka.connect.cli.ConnectStandalone", *files]
     with Process("Connect", command, folder / "log") as process:
         process.wait_until(lambda: has_mirror(port), 60)
-        yield port
+        yield port, jmx_port
 
 
 def has_mirror(port: int) -> bool:
@@ -117,20 +118,20 @@ def is_open(port: int) -> bool:
 
 
 @pytest.mark.parametrize("first", PROTOCOLS)
-def test_each_is_known_by_what_it_answers(first, broker, controller, connect, node_exporter):
+def test_each_is_known_by_what_it_answers(first, broker, controller, worker, node_exporter):
     ports = (
         broker.port,
         next(iter(broker.voters.values())),
         broker.jmx_port,
         next(iter(controller.voters.values())),
         controller.jmx_port,
-        connect,
+        *worker,
         node_exporter,
         free_port(),
     )
     found, left = probe_all([Task(Address(HOST, port), first) for port in ports], SECONDS)
     assert left == 0
-    kafka, inner, jmx, alone, its_jmx, worker, page, nobody = found
+    kafka, inner, jmx, alone, its_jmx, connect, connects_jmx, page, nobody = found
     assert isinstance(kafka, KafkaPort)
     assert (kafka.is_controller, kafka.security) == (False, "PLAINTEXT")
     assert (kafka.cluster_id, kafka.nodes) == (broker.cluster_id, (1,))
@@ -143,11 +144,13 @@ def test_each_is_known_by_what_it_answers(first, broker, controller, connect, no
     assert alone.is_controller
     assert isinstance(its_jmx, JmxPort)
     assert its_jmx.role == "controller"
-    assert isinstance(worker, ConnectWorker)
-    assert (worker.version, worker.cluster_id) == (parts.KAFKA, broker.cluster_id)
-    (mirror,) = worker.mirrors
+    assert isinstance(connect, ConnectWorker)
+    assert (connect.version, connect.cluster_id) == (parts.KAFKA, broker.cluster_id)
+    (mirror,) = connect.mirrors
     assert (mirror.source, mirror.target) == ("plant", "central")
     assert mirror.topics == ("never-there-.*",)
+    assert isinstance(connects_jmx, JmxPort)
+    assert connects_jmx.role in {"connect", "mirrormaker"}
     assert isinstance(page, MetricsPage)
     assert page.exporter == "node_exporter"
     assert page.is_whole
@@ -157,11 +160,11 @@ def test_each_is_known_by_what_it_answers(first, broker, controller, connect, no
 
 
 def test_what_is_printed_is_a_configuration_that_reads(
-    broker, controller, connect, node_exporter, tmp_path
+    broker, controller, worker, node_exporter, tmp_path
 ):
     file = tmp_path / "c.yaml"
     controllers = (next(iter(controller.voters.values())), controller.jmx_port)
-    ports = (broker.port, broker.jmx_port, connect, node_exporter, *controllers)
+    ports = (broker.port, broker.jmx_port, *worker, node_exporter, *controllers)
     asked = [f"{HOST}:{port}" for port in ports]
     result = edge.run("discover", *asked, "-w", file, "--timeout", SECONDS)
     assert result.returncode == 0, result.stderr
@@ -171,7 +174,11 @@ def test_what_is_printed_is_a_configuration_that_reads(
     assert [(jvm.job, jvm.address.port) for jvm in config.sources.jmx] == [
         ("kafka", broker.jmx_port),
         ("kafka_controller", controller.jmx_port),
+        ("connect", worker[1]),
     ]
+    (link,) = config.links
+    assert (link.name, link.side) == ("plant-central", "source")
+    assert [jvm.address.port for jvm in link.jmx] == [worker[1]]
     once = edge.run("scrape", "-c", file)
     assert once.returncode == 0, once.stderr
     for line in once.stdout.splitlines():
