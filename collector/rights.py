@@ -36,7 +36,7 @@ _CALL_S = 3.0
 """For one look: other calls wait for it meanwhile."""
 
 Operation = Literal["Describe", "DescribeConfigs", "Read", "Write", "Create"]
-Kind = Literal["topic", "group"]
+Kind = Literal["topic", "group", "cluster"]
 
 _PLAIN = re.compile(r"(?:[A-Za-z0-9_-]|\\?\.)*")
 
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 class Right(NamedTuple):
     """One right. `needs` says what there isn't without it; `asked` is the name to ask about.
 
-    `name` is a whole name, "*" for all, or, with `is_prefix`, how names begin.
+    `name` is a whole name, "*" for all, or, with `is_prefix`, how names begin; none of the cluster.
     """
 
     operation: Operation
@@ -58,12 +58,16 @@ class Right(NamedTuple):
 
     @property
     def resource(self) -> str:
-        """What it is on: `topic *`, `topic edgevitals.telemetry`, `group edgevitals.*`."""
+        """What it is on: `topic *`, `topic edgevitals.telemetry`, `group till.*`, `cluster`."""
+        if self.kind == "cluster":
+            return self.kind
         return f"{self.kind} {self.name}{'*' if self.is_prefix else ''}"
 
     @property
     def options(self) -> str:
         """The right, as kafka-acls.sh is told it."""
+        if self.kind == "cluster":
+            return f"--operation {self.operation} --cluster"
         prefix = " --resource-pattern-type prefixed" if self.is_prefix else ""
         return f"--operation {self.operation} --{self.kind} {quote(self.name)}{prefix}"
 
@@ -94,6 +98,8 @@ def _of_source(config: Config) -> Iterator[Right]:
     for pattern in source.groups:
         needs = "consumer groups and their lag (kafka_consumergroup_*)"
         yield from _matching("Describe", "group", pattern, needs)
+    needs = "brokers' settings (edgevitals_broker_settings_*)"
+    yield Right("DescribeConfigs", "cluster", "", "", needs)
 
 
 def _of_topic(config: Config) -> Iterator[Right]:
@@ -194,7 +200,8 @@ def look(admin: Admin, rights: Sequence[Right], seconds: float = _CALL_S) -> Jud
     groups = sorted({right.asked for right in rights if right.kind == "group"})
     to_create = sorted({right.asked for right in rights if right.operation == "Create"})
     ends = time.monotonic() + seconds
-    told = admin.allowed(topics, [], ends, to_create=to_create)
+    has_cluster = any(right.kind == "cluster" for right in rights)
+    told = admin.allowed(topics, [], ends, to_create=to_create, cluster=has_cluster)
     if isinstance(told, Failure):
         return told
     offsets = next((one for one in told if one.name == OFFSETS), None)

@@ -249,10 +249,14 @@ class Admin:
         deadline: float,
         *,
         to_create: Sequence[str] = (),
+        cluster: bool = False,
     ) -> list[Allowed] | Failure:
-        """Return what we may do with topics and groups. Nothing is made or changed by asking."""
+        """Return what we may do with topics and groups, and with the cluster if asked.
+
+        Nothing is made or changed by asking.
+        """
         answers, failure = self._ask(
-            ReadRights(0, list(topics), list(groups), list(to_create)), deadline
+            ReadRights(0, list(topics), list(groups), list(to_create), cluster), deadline
         )
         failure = failure or _first(answers, Failure)
         return failure or [answer for answer in answers if isinstance(answer, Allowed)]

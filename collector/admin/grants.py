@@ -57,6 +57,22 @@ class Grants:
             if code in {"", "GROUP_AUTHORIZATION_FAILED"}:
                 self._calls.tell(Allowed("group", name, _operations(found), is_there=code == ""))
 
+        if request.cluster:
+            self._read_cluster()
+
+    def _read_cluster(self) -> None:
+        """Kafka tells operations on the cluster to who may describe it, which we need not: try."""
+        metadata = self._calls.list_topics("rights on the cluster")
+        if metadata is None or not metadata.brokers:
+            return
+        about = ConfigResource(ResourceType.BROKER, str(min(metadata.brokers)))
+        share = self._calls.share()
+        settings = self._calls.client.describe_configs([about], request_timeout=share)[about]
+        _, code = self._granted("rights on the cluster", settings)
+        if code in {"", "CLUSTER_AUTHORIZATION_FAILED"}:
+            operations = [] if code else ["DESCRIBE_CONFIGS"]
+            self._calls.tell(Allowed("cluster", "", operations, is_there=code == ""))
+
     def _may_create(self, name: str, seconds: float) -> bool:
         topic = NewTopic(name, num_partitions=1)
         (asked,) = self._calls.client.create_topics(

@@ -93,12 +93,16 @@ class ListBrokers(_Message, tag="brokers"):
 
 
 class ReadRights(_Message, tag="read_rights"):
-    """Ask what we may do with topics and groups, and whether we could make some of the topics."""
+    """Ask what we may do with topics and groups, and whether we could make some of the topics.
+
+    `cluster`: and whether we may read the settings of brokers.
+    """
 
     seconds: float
     topics: list[str]
     groups: list[str]
     to_create: list[str]
+    cluster: bool = False
 
 
 Request = (
@@ -246,7 +250,7 @@ class BrokerConfig(_Message, tag="broker_config"):
 
 
 class Allowed(_Message, tag="allowed"):
-    """What we may do with one thing: `kind` is topic or group, `operations` are Kafka's words.
+    """What we may do with a topic, a group or the cluster, in Kafka's words for operations.
 
     `is_there` is False for what isn't there or may not be seen: of such a topic only Describe,
     DescribeConfigs and Create can be known.

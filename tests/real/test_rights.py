@@ -55,9 +55,12 @@ class Acl(NamedTuple):
         words = shlex.split(command)
         assert words[0] == "kafka-acls.sh"
         assert words[words.index("--allow-principal") + 1] == f"User:{USER}"
+        operation = words[words.index("--operation") + 1]
+        if words[-1] == "--cluster":
+            return cls(operation, "broker", "kafka-cluster", is_prefix=False)
         kind = "topic" if "--topic" in words else "group"
         return cls(
-            words[words.index("--operation") + 1],
+            operation,
             kind,
             words[words.index(f"--{kind}") + 1],
             words[-2:] == ["--resource-pattern-type", "prefixed"],
@@ -82,6 +85,7 @@ SHOWN = {
     "topics": ("kafka_topic_partitions", f'topic="{TOPIC}"'),
     "lag": ("kafka_consumergroup_lag_sum", f'topic="{TOPIC}"'),
     "settings": ("edgevitals_topic_retention_seconds", f'topic="{TOPIC}"'),
+    "brokers": ("edgevitals_broker_settings_info", 'broker="1"'),
     "groups": ("kafka_consumergroup_members", f'consumergroup="{GROUP}"'),
     "host": ("node_load1", ""),
     "source": ("up", 'job="kafka_exporter"'),
@@ -92,6 +96,7 @@ GONE = {
     "Describe on topic *": {"topics", "lag", "settings"},
     "DescribeConfigs on topic *": {"settings"},
     "Describe on group *": {"groups", "lag"},
+    "DescribeConfigs on cluster": {"brokers"},
 }
 """What goes without a right. What isn't named keeps all series, and rounds take the detour."""
 
@@ -145,6 +150,7 @@ class Rig:
     def must_go_on(self) -> None:
         wanted = self.edge.seq + 1
         wait_for(lambda: self.delivered() >= wanted, SOON, f"round {wanted} at the receiver")
+        assert self.edge.target("kafka_exporter")["up"]
 
     def doctor_says(self) -> list[tuple[str, str]]:
         """What is wrong by the doctor: the right, and the command that gives it."""

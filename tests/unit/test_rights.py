@@ -30,6 +30,7 @@ def rights_of(tmp_path: Path, text: str) -> list[str]:
                 "--operation Describe --topic '*'",
                 "--operation DescribeConfigs --topic '*'",
                 "--operation Describe --group '*'",
+                "--operation DescribeConfigs --cluster",
             ],
         ),
         (
@@ -38,6 +39,7 @@ def rights_of(tmp_path: Path, text: str) -> list[str]:
                 "--operation Describe --topic '*'",
                 "--operation DescribeConfigs --topic '*'",
                 "--operation Describe --group '*'",
+                "--operation DescribeConfigs --cluster",
                 "--operation Write --topic telemetry",
                 "--operation Read --topic telemetry",
                 "--operation Create --topic telemetry",
@@ -52,6 +54,7 @@ def rights_of(tmp_path: Path, text: str) -> list[str]:
                 "--operation DescribeConfigs --topic pos",
                 "--operation DescribeConfigs --topic pos. --resource-pattern-type prefixed",
                 "--operation Describe --group till --resource-pattern-type prefixed",
+                "--operation DescribeConfigs --cluster",
             ],
         ),
         (
@@ -93,6 +96,7 @@ TOPICS = Right("Describe", "topic", "*", ANY, "topics")
 WRITE = Right("Write", "topic", "t", "t", "rounds")
 SETTINGS = Right("DescribeConfigs", "topic", "t", "t", "warnings")
 CREATE = Right("Create", "topic", "t", "t", "the topic")
+CLUSTER = Right("DescribeConfigs", "cluster", "", "", "brokers' settings")
 GROUP = Right("Read", "group", "edgevitals.", "edgevitals.a", "delivering", is_prefix=True)
 
 
@@ -116,11 +120,16 @@ def test_what_kafka_says_of_a_topic(told, missing, unknown):
 
 
 def test_a_missing_right_is_named_as_people_and_tools_know_it():
-    told = [Allowed("topic", ANY, [], False), Allowed("group", "edgevitals.a", [], False)]
-    found = judge([TOPICS, GROUP], told)
+    told = [
+        Allowed("topic", ANY, [], is_there=False),
+        Allowed("group", "edgevitals.a", [], is_there=False),
+        Allowed("cluster", "", [], is_there=False),
+    ]
+    found = judge([TOPICS, GROUP, CLUSTER], told)
     assert list(map(str, found.missing)) == [
         "Describe on topic *",
         "Read on group edgevitals.*",
+        "DescribeConfigs on cluster",
     ]
 
 
