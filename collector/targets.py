@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from collector.admin.client import Admin
-from collector.cluster.own_broker import OwnBroker
+from collector.cluster.own_broker import Logs, OwnBroker
 from collector.cluster.reading import Cluster, Patterns
 from collector.config import LINK_JOB, Config, KafkaConfig
 from collector.credentials import kafka_properties
-from collector.jmx import Numbers
 from collector.series import SeriesTable, TargetSeries
 from collector.target import Source, Target
 from collector.telemetry import Telemetry
@@ -92,6 +91,4 @@ def cluster(config: Config, admin: Admin) -> Cluster:
         return Cluster(admin, patterns)
     from collector.sources.jmx_target import jmx_target  # noqa: PLC0415
 
-    return Cluster(
-        admin, patterns, OwnBroker([jmx_target(jmx).client(Numbers([])) for jmx in jvms])
-    )
+    return Cluster(admin, patterns, OwnBroker([jmx_target(jmx).client(Logs()) for jmx in jvms]))

@@ -71,6 +71,13 @@ TOPICS = (
         "End offsets of the topic, all partitions together; absent when one is not known.",
     ),
     _gauge(
+        "edgevitals_topic_size_bytes",
+        "bytes",
+        (*_TOPIC, "broker"),
+        "standard",
+        "Bytes of the topic's replicas on the disks of our own broker.",
+    ),
+    _gauge(
         "edgevitals_topic_retention_seconds",
         "seconds",
         _TOPIC,

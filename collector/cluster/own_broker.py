@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from collector.errors import SourceError
-from collector.jmx import JmxError, ObjectName
+from collector.jmx import BeanInfo, Client, JmxError, ObjectName, unquote
 
 NAMES = "kafka.server:type=app-info,*"
 STATE = "kafka.server:type=KafkaServer,name=BrokerState"
 """A broker has it; a controller that is none has the names above alone."""
+
+SIZES = "kafka.log:type=Log,name=Size,*"
+MOST_LOGS = 5_000
+"""Replicas whose size is read. With more there are no sizes: each is a call a round."""
 
 LONGEST_S = 2.0
 LOOK_EVERY = 20
 """Reads between two looks: an id seldom changes, and a look costs a round trip."""
 
 
-class Jvm(Protocol):
-    """What is asked of a JVM; `collector.jmx.Client` does it."""
+class Logs:
+    """The sizes of a broker's replicas; see `collector.jmx.Selection`."""
 
-    def names(self, pattern: str, deadline: float) -> list[ObjectName]: ...
+    patterns: Sequence[str] = (SIZES,)
+
+    def wants(self, name: ObjectName, class_name: str) -> bool:  # noqa: ARG002
+        return True
+
+    def attributes(self, name: ObjectName, info: BeanInfo) -> Sequence[str]:  # noqa: ARG002
+        return ("Value",)
 
 
 class OwnBroker:
@@ -31,13 +40,14 @@ class OwnBroker:
     attribute has it.
     """
 
-    def __init__(self, jvms: Sequence[Jvm]) -> None:
-        """The first of `jvms` that is a broker is ours."""
+    def __init__(self, jvms: Sequence[Client]) -> None:
+        """The first of `jvms` that is a broker is ours; each selects `Logs`."""
         self._jvms = jvms
+        self._jvm: Client | None = None
         self._id: int | None = None
         self._reads_left = 0
 
-    def __call__(self, deadline: float) -> int | None:
+    def id(self, deadline: float) -> int | None:
         """Return the id; None while no JVM has told of a broker."""
         self._reads_left -= 1
         if self._id is None or self._reads_left <= 0:
@@ -45,6 +55,26 @@ class OwnBroker:
             if found is not None:
                 self._id, self._reads_left = found, LOOK_EVERY
         return self._id
+
+    def sizes(self, deadline: float) -> dict[tuple[str, int], float]:
+        """Return the bytes of its replicas by topic and partition; none while it is away."""
+        if self._jvm is None:
+            return {}
+        try:
+            readings = self._jvm.scrape(min(deadline, time.monotonic() + LONGEST_S)).readings
+        except (JmxError, SourceError):
+            return {}
+        if len(readings) > MOST_LOGS:
+            return {}
+        found: dict[tuple[str, int], float] = {}
+        for layout, values in readings:
+            keys = layout.bean.name.properties
+            # A replica that moves to another disk of this broker has a second log: is-future.
+            if values and "partition" in keys and "is-future" not in keys:
+                value = values[0]
+                if isinstance(value, int | float):
+                    found[unquote(keys["topic"]), int(keys["partition"])] = value
+        return found
 
     def _look(self, deadline: float) -> int | None:
         deadline = min(deadline, time.monotonic() + LONGEST_S)
@@ -58,5 +88,6 @@ class OwnBroker:
             ids = [name.properties["id"] for name in names if "id" in name.properties]
             numbers = sorted(int(one) for one in ids if one.isdigit())
             if numbers:
+                self._jvm = jvm
                 return numbers[0]
         return None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from collector.admin.client import Admin, Snapshot
 from collector.admin.wire import EVERY_BROKER, Failure, ReadSnapshot
+from collector.cluster.own_broker import OwnBroker
 from collector.cluster.times import Question, Times
 from collector.cluster.view import Commit, GroupView, Log, Place, TopicView, View
 
@@ -47,9 +48,9 @@ class Cluster:
         self,
         admin: Admin,
         patterns: Patterns,
-        own_broker: Callable[[float], int | None] = lambda _: None,
+        own_broker: OwnBroker | None = None,
     ) -> None:
-        """`own_broker`, given a deadline, tells whose groups and topics are ours; None: all are."""
+        """`own_broker` tells whose groups and topics are ours; without one all are."""
         self._admin = admin
         self._patterns = patterns
         self._own_broker = own_broker
@@ -76,7 +77,7 @@ class Cluster:
             return self._number, self._view
 
     def _read(self, deadline: float) -> View:
-        broker = self._own_broker(deadline)
+        broker = self._own_broker.id(deadline) if self._own_broker is not None else None
         wanted = self._patterns
         found = self._admin.snapshot(
             ReadSnapshot(
@@ -117,6 +118,8 @@ class Cluster:
             self._settings.of,
             self._times.time_of,
             self._broker_settings.of,
+            self._times.rate,
+            self._own_broker.sizes(deadline) if self._own_broker is not None else {},
         )
 
     def _asker(
@@ -150,21 +153,32 @@ class _Settings:
 
     def __init__(self) -> None:
         self.of: dict[str, Mapping[str, str]] = {}
-        self._read_at = -SETTINGS_S
+        self._tried: set[str] = set()
+        self._failures: list[Failure] = []
+        self._due_at = 0.0
 
     def learn(self, names: Sequence[str], admin: Admin, deadline: float) -> list[Failure]:
-        """Read what is due; return what failed. What can't be read any more is not kept."""
+        """Read what is due, or new; return what failed when it was read last.
+
+        What can't be read any more is not kept; what is refused is asked for again after AGAIN_S.
+        """
         now = time.monotonic()
-        is_due = now - self._read_at >= SETTINGS_S
-        wanted = [name for name in names[:MOST_SETTINGS] if is_due or name not in self.of]
+        if now >= self._due_at:
+            self._tried.clear()
+            self._failures = []
+        wanted = [name for name in names[:MOST_SETTINGS] if name not in self._tried]
         if not wanted:
-            return []
+            return self._failures
         found, failures = admin.topic_configs(wanted, deadline)
-        if is_due:
-            self._read_at = now
+        if not self._tried:
             self.of = {}
+            self._due_at = now + SETTINGS_S
+        if failures:
+            self._due_at = min(self._due_at, now + AGAIN_S)
+        self._failures = [*self._failures, *failures]
+        self._tried.update(wanted)
         self.of = {**self.of, **found}
-        return failures
+        return self._failures
 
 
 class _BrokerSettings:

@@ -16,6 +16,8 @@ MOST_QUESTIONS = 1_000
 MOST_CALLS = 8
 """Of one read. What is not known precisely after them is asked for at the next."""
 
+RATE_WINDOW_S = 300.0
+
 Question = tuple[str, int, int]
 """Topic, partition, time in ms."""
 
@@ -49,6 +51,11 @@ class Times:
         if found is None and len(self._missed) < MOST_QUESTIONS:
             self._missed.add((topic, partition, offset))
         return found
+
+    def rate(self, topic: str, partition: int) -> float | None:
+        """Return the records a second that come into a partition; None while that isn't known."""
+        known = self._of.get((topic, partition))
+        return known.rate(RATE_WINDOW_S) if known is not None else None
 
     def learn(
         self,

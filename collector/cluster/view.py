@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from collector.admin.wire import Broker, Failure, Partition
+from collector.derive.loss import Position
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -56,7 +57,8 @@ class View(NamedTuple):
     `settings` holds those topics' whose settings are known, `broker_settings` those of our own
     broker, or of all when all is ours. `time_of(topic, partition, offset)`
     tells when a record was written, in seconds since 1970, None while that can't be told; a miss
-    is remembered, and asked for at the next read.
+    is remembered, and asked for at the next read. `rate_of(topic, partition)` is the records a
+    second that come in. `sizes` are the bytes of the replicas on our own broker's disks.
     """
 
     at: float
@@ -71,3 +73,26 @@ class View(NamedTuple):
     settings: Mapping[str, Mapping[str, str]]
     time_of: Callable[[str, int, int], float | None]
     broker_settings: Mapping[int, Mapping[str, str]] = MappingProxyType({})
+    rate_of: Callable[[str, int], float | None] = lambda _topic, _partition: None
+    sizes: Mapping[Place, float] = MappingProxyType({})
+
+    def position(self, topic: str, partition: int, offset: int, log: Log) -> Position:
+        """Return where a reader stands that reads `offset` next.
+
+        Bytes are those of the log in proportion to its records: as true as records are alike.
+        """
+        oldest, end = log
+        if end is None:
+            return Position(None)
+        first = max(offset, oldest or 0)
+        age = 0.0
+        if first < end:
+            at = self.time_of(topic, partition, first)
+            if at is None:
+                return Position(None)
+            age = max(0.0, self.at - at)
+        size, rate = self.sizes.get((topic, partition)), self.rate_of(topic, partition)
+        if size is None or rate is None or oldest is None or oldest >= end:
+            return Position(age)
+        record_bytes = size / (end - oldest)
+        return Position(age, max(0, end - first) * record_bytes, rate * record_bytes)

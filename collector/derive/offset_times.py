@@ -107,6 +107,15 @@ class OffsetTimes:
         first, last = self._offsets[index - 1], self._offsets[index]
         return start + (stop - start) * (offset - first) / (last - first)
 
+    def rate(self, window_s: float) -> float | None:
+        """Return the records a second of the last `window_s`, by the newest points."""
+        if len(self._offsets) < 2:
+            return None
+        newest = self._lasts[-1]
+        start = max(0, min(bisect_left(self._lasts, newest - window_s), len(self._lasts) - 2))
+        seconds = newest - self._lasts[start]
+        return (self._offsets[-1] - self._offsets[start]) / seconds if seconds >= 1 else None
+
     def wanted(self, offset: int, now: float) -> tuple[float, ...]:
         """Return the times worth asking for, to know when the record at `offset` was written."""
         found = self.bracket(offset)

@@ -16,11 +16,11 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from collector.admin.client import Admin
-from collector.cluster.own_broker import OwnBroker
+from collector.cluster.own_broker import Logs, OwnBroker
 from collector.cluster.reading import Cluster, Patterns
 from collector.config import KafkaConfig
 from collector.errors import SourceError
-from collector.jmx import Client, Numbers
+from collector.jmx import Client
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.kafka import KafkaSource
 from tests.lab.kafka import HOST, Kafka
@@ -89,9 +89,7 @@ class Reads:
 
     def __init__(self, brokers: Brokers, node: int | None) -> None:
         self.admin = Admin({"bootstrap.servers": brokers.bootstrap})
-        self.jvms = (
-            [Client(HOST, brokers.nodes[node].jmx_port, selection=Numbers([]))] if node else []
-        )
+        self.jvms = [Client(HOST, brokers.nodes[node].jmx_port, selection=Logs())] if node else []
         patterns = Patterns(("reads-.*",), ("shared-.*",))
         own = OwnBroker(self.jvms) if node else None
         cluster = Cluster(self.admin, patterns, own) if own else Cluster(self.admin, patterns)
@@ -181,6 +179,8 @@ def test_each_topic_and_group_is_told_by_one(brokers: Brokers, collectors: dict[
         assert topics_of(told), "each leads some"
         assert groups_of(told)
         assert set(told["edgevitals_topic_replicas"].values()) == {9}
+        # Of its own disks each tells all: there is a replica of each topic.
+        assert told["edgevitals_topic_size_bytes"] == {(str(node), topic): 0 for topic in TOPICS}
         lags = told["kafka_consumergroup_lag_sum"]
         assert {group for group, _ in lags} == groups_of(told)
         assert "kafka_topic_partition_leader" not in told, "nothing is wrong with any partition"

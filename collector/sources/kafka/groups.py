@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector.cluster.view import Commit, GroupView, Place, View
-from collector.derive.loss import Position, retention, time_to_loss
+from collector.derive.loss import retention, time_to_loss
 from collector.series import Family, TargetSeries
 from collector.sources.kafka import names
 
@@ -86,14 +86,9 @@ def _behind(place: Place, commit: Commit, view: View) -> _Behind:
     kept = None if settings is None else retention(settings)
     # Below 0 only when the topic was cut or made anew.
     lag = None if end is None else max(0, end - offset)
-    seconds = None
-    if lag == 0:
-        seconds = 0.0
-    elif lag:
-        at = view.time_of(topic, partition, max(offset, oldest or 0))
-        seconds = None if at is None else max(0.0, view.at - at)
-    to_loss = None if kept is None else time_to_loss(kept, Position(seconds))
-    return _Behind(offset, lag, lost, seconds, to_loss)
+    position = view.position(topic, partition, offset, commit.log)
+    to_loss = None if kept is None else time_to_loss(kept, position)
+    return _Behind(offset, lag, lost, position.age_s, to_loss)
 
 
 def _totals(all_: list[_Behind]) -> dict[Family, float | None]:

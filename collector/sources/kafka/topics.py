@@ -35,12 +35,25 @@ class Topics:
         for broker in view.brokers:
             labels = {"id": str(broker.id), "address": _address(broker)}
             values[self._series.intern(names.BROKER_INFO, labels)] = 1
+        self._add_sizes(values, view)
         for topic in view.topics:
             if self._is_topic(topic.name):
                 settings = view.settings.get(topic.name)
                 self._add_totals(values, topic, settings, view)
                 self._add_partitions(values, topic, _least_in_sync(settings))
         return values
+
+    def _add_sizes(self, values: Values, view: View) -> None:
+        """Bytes on our own broker's disks: of each topic that has a replica there, ours or not."""
+        if view.broker is None:
+            return
+        sizes: dict[str, float] = {}
+        for (topic, _), size in view.sizes.items():
+            sizes[topic] = sizes.get(topic, 0.0) + size
+        for topic, size in sizes.items():
+            if self._is_topic(topic):
+                labels = {"topic": topic, "broker": str(view.broker)}
+                values[self._series.intern(names.SIZE, labels)] = size
 
     def _add_totals(
         self,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from collector import catalog
-from collector.cluster.view import Log, TopicView, View
-from collector.derive.loss import Position, retention, time_to_loss
+from collector.cluster.view import TopicView, View
+from collector.derive.loss import retention, time_to_loss
 from collector.derive.rates import Growth
 from collector.series import TargetSeries
 from collector.sources.links.reading import LinkReading, State, Topic
@@ -143,15 +143,10 @@ def _lag(topic: TopicView, positions: Mapping[int, int], view: View) -> Lag:
             continue
         behind = max(0, log.end - position)
         records = None if records is None else records + behind
-        age = _age(view, topic.name, partition, position, log) if behind else 0.0
-        if age is not None:
-            seconds.append(age)
-        loss = time_to_loss(bound, Position(age)) if bound is not None else None
+        stand = view.position(topic.name, partition, position, log)
+        if stand.age_s is not None:
+            seconds.append(stand.age_s)
+        loss = time_to_loss(bound, stand) if bound is not None else None
         if loss is not None:
             losses.append(loss)
     return Lag(records, max(seconds, default=None), min(losses, default=None))
-
-
-def _age(view: View, topic: str, partition: int, position: int, log: Log) -> float | None:
-    at = view.time_of(topic, partition, max(position, log.oldest or 0))
-    return None if at is None else max(0.0, view.at - at)
