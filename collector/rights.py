@@ -80,9 +80,18 @@ def needed(config: Config) -> list[Right]:
 
     What one of them covers for all names is not asked for by name.
     """
-    every = dict.fromkeys([*_of_source(config), *_of_topic(config), *_of_pulse(config)])
-    for_all = {(one.operation, one.kind) for one in every if one.name == "*"}
-    return [one for one in every if one.name == "*" or (one.operation, one.kind) not in for_all]
+    every: dict[str, Right] = {}
+    for right in (
+        *_of_source(config),
+        *_of_links(config),
+        *_of_topic(config),
+        *_of_pulse(config),
+    ):
+        every.setdefault(right.options, right)
+    for_all = {(one.operation, one.kind) for one in every.values() if one.name == "*"}
+    return [
+        one for one in every.values() if one.name == "*" or (one.operation, one.kind) not in for_all
+    ]
 
 
 def _of_source(config: Config) -> Iterator[Right]:
@@ -100,6 +109,21 @@ def _of_source(config: Config) -> Iterator[Right]:
         yield from _matching("Describe", "group", pattern, needs)
     needs = "brokers' settings (edgevitals_broker_settings_*)"
     yield Right("DescribeConfigs", "cluster", "", "", needs)
+
+
+def _of_links(config: Config) -> Iterator[Right]:
+    if not config.kafka:
+        return
+    for link in config.links:
+        if link.side == "source":  # the cluster that we ask is the one that the topics are in
+            needs = f"lag and time to loss of link {link.name} (edgevitals_link_*)"
+            for pattern in link.topics:
+                yield from _matching("Describe", "topic", pattern, needs)
+            for pattern in link.topics:
+                yield from _matching("DescribeConfigs", "topic", pattern, needs)
+        if link.offset_syncs:
+            needs = f"how far link {link.name} has come (edgevitals_link_*)"
+            yield _of_name("Read", link.offset_syncs, needs)
 
 
 def _of_topic(config: Config) -> Iterator[Right]:

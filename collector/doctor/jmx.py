@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from collector.config import JmxConfig
+from collector.config.sources import JmxAccess
 from collector.doctor.finding import Finding, Layer, cannot_tell, ok, problem
 from collector.doctor.jvms import Jvm, brokers
 from collector.doctor.opening import how
@@ -20,10 +21,10 @@ _CALL_S = 10.0
 _ID = re.compile(r"[:,]id=(\d+)")
 
 
-def look(jvm: JmxConfig) -> Iterator[Finding]:
+def look(jvm: JmxAccess) -> Iterator[Finding]:
     """Open a session, and ask for the names of its MBeans."""
     subject = str(jvm.address)
-    if jvm.engine != "native":
+    if isinstance(jvm, JmxConfig) and jvm.engine != "native":
         do = "edgevitals scrape -c FILE: it starts a JVM for that"
         yield cannot_tell(Layer.JMX, subject, f"engine {jvm.engine} is not tried here", do)
         return
@@ -43,7 +44,7 @@ def look(jvm: JmxConfig) -> Iterator[Finding]:
     yield ok(Layer.JMX, subject, f"{len(names)} MBeans, {what}", _open_door(jvm))
 
 
-def judged(jvm: JmxConfig, error: JmxError, jvms: Sequence[Jvm]) -> Finding:
+def judged(jvm: JmxAccess, error: JmxError, jvms: Sequence[Jvm]) -> Finding:
     """What an error means. Pure; `jvms` are the brokers of that machine, as far as we see them."""
     subject = str(jvm.address)
     says = error.message.removeprefix(f"{subject}: ")
@@ -65,7 +66,7 @@ def judged(jvm: JmxConfig, error: JmxError, jvms: Sequence[Jvm]) -> Finding:
     return problem(Layer.NETWORK, subject, says, error.hint, "does a firewall drop it?")
 
 
-def _open_door(jvm: JmxConfig) -> str:
+def _open_door(jvm: JmxAccess) -> str:
     if jvm.username or is_here(jvm.address.host):
         return ""
     return "note: it asks for no password, and who may use a JMX port owns the process: docs/jmx.md"

@@ -31,6 +31,10 @@ def looks(config: Config) -> Iterator[Look]:
     yield Look(Layer.CLOCK, "this machine", clock.look)
     for jvm in config.sources.jmx:
         yield Look(Layer.JMX, str(jvm.address), partial(jmx.look, jvm))
+    for link in config.links:
+        for worker in link.jmx:
+            subject = f"{worker.address} of link {link.name}"
+            yield Look(Layer.JMX, subject, partial(jmx.look, worker))
     for page in config.sources.scrape:
         yield Look(Layer.SCRAPE, page.url, partial(pages.look, page))
     if config.kafka:

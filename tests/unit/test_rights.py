@@ -79,6 +79,21 @@ def rights_of(tmp_path: Path, text: str) -> list[str]:
             ],
         ),
         (
+            (
+                "links: [{name: hq, kind: mirrormaker2, jmx: [{address: 'a:2'}],\n"
+                "         topics: ['pos.*'], offset_syncs: mm2-offset-syncs.hq.internal}]"
+            ),
+            [
+                "--operation Describe --topic pos --resource-pattern-type prefixed",
+                "--operation DescribeConfigs --topic pos --resource-pattern-type prefixed",
+                "--operation Read --topic mm2-offset-syncs.hq.internal",
+            ],
+        ),
+        (
+            "links: [{name: hq, kind: mirrormaker2, jmx: [{address: 'a:2'}], side: target}]",
+            [],
+        ),
+        (
             "topic: {name: 'ev.telemetry.{site}'}\n" + SINK,
             [
                 "--operation Read --topic ev.telemetry. --resource-pattern-type prefixed",
