@@ -173,6 +173,17 @@ class TargetSeries:
         said_by = {name: value for name, value in labels.items() if name in {"job", "instance"}}
         return TargetSeries(self._table, {**said_by, "site": site, "node": node})
 
+    @property
+    def target(self) -> tuple[str, str]:
+        """The job and the instance."""
+        return self._target_labels.get("job", ""), self._target_labels.get("instance", "")
+
+    def of(self, job: str, instance: str) -> TargetSeries:
+        """The same site's series under another job and instance; ours where one is empty."""
+        own_job, own_instance = self.target
+        labels = {"job": job or own_job, "instance": instance or own_instance}
+        return TargetSeries(self._table, {**self._target_labels, **labels}, self._limit)
+
     def intern(self, family: Family, labels: dict[str, str], suffix: str = "") -> int:
         """Return the id of `family.name + suffix` with these labels and the target's.
 

@@ -9,6 +9,7 @@ from collector.admin.client import Admin
 from collector.cluster.own_broker import Logs, OwnBroker
 from collector.cluster.reading import Cluster, Patterns
 from collector.config import LINK_JOB, Config, KafkaConfig
+from collector.config.checks import OWN_JOB
 from collector.credentials import kafka_properties
 from collector.series import SeriesTable, TargetSeries
 from collector.target import Source, Target
@@ -75,6 +76,16 @@ def targets(
             own.job,
             own.instance or node,
             lambda s: CertificatesSource(s, files, listeners, longest),
+        )
+    if sources.otlp:  # the last: no sender may speak for another target
+        from collector.sources.otlp import OtlpSource  # noqa: PLC0415
+
+        otlp = sources.otlp
+        taken = {(OWN_JOB, node), *((one.job, one.instance) for one in found)}
+        add(
+            otlp.job,
+            otlp.instance or node,
+            lambda s: OtlpSource(otlp, telemetry, s, taken),
         )
     return found
 

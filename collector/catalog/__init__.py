@@ -20,7 +20,16 @@ from collector.catalog.links import LINKS
 from collector.catalog.metric import Metric, Tier
 from collector.catalog.pulse import PULSE as _PULSE
 from collector.catalog.settings import SETTINGS
-from collector.catalog.sources import CERTIFICATES, CGROUP, JMX, KAFKA, SCRAPE, TARGETS, THROTTLED
+from collector.catalog.sources import (
+    CERTIFICATES,
+    CGROUP,
+    JMX,
+    KAFKA,
+    OTLP,
+    SCRAPE,
+    TARGETS,
+    THROTTLED,
+)
 
 __all__ = ["LIMITS", "METRICS", "OWN", "PULSE", "PUMP_STATES", "Limit", "Metric", "Tier"]
 
@@ -32,7 +41,7 @@ def _by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
 OWN = _by_name(
     (
         *(*COMPLETENESS, *TARGETS, *SPOOL, *PUMPS, *TOPIC, *SINKS, *PROCESS),
-        *(*JMX, *KAFKA, *TOPICS, *GROUPS, *SETTINGS, *LINKS, *SCRAPE),
+        *(*JMX, *KAFKA, *TOPICS, *GROUPS, *SETTINGS, *LINKS, *SCRAPE, *OTLP),
         *(*CGROUP, *THROTTLED, *CERTIFICATES),
     )
 )

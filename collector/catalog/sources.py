@@ -133,6 +133,36 @@ SCRAPE = (
 
 _COUNTER = Kind.COUNTER
 
+OTLP = (
+    Metric(
+        "edgevitals_otlp_points_total",
+        _COUNTER,
+        "",
+        (),
+        "standard",
+        "Data points that applications sent by OTLP and that were taken.",
+    ),
+    Metric(
+        "edgevitals_otlp_refused_points_total",
+        _COUNTER,
+        "",
+        ("reason",),
+        "standard",
+        "Data points that were not taken, by reason: exponential, temporality, malformed, order, "
+        "overlap, duplicate, labels, series, reserved; repeat, which is not told to the sender.",
+    ),
+    Metric(
+        "edgevitals_otlp_refused_requests_total",
+        _COUNTER,
+        "",
+        ("reason",),
+        "standard",
+        "Requests that were refused whole, by reason: path, method, media_type, encoding, http, "
+        "syntax, body_size, points, busy, connections, timeout.",
+    ),
+)
+"""What the source otlp takes and does not take."""
+
 CGROUP = (
     Metric(
         "edgevitals_cgroup_memory_bytes",

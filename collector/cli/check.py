@@ -265,6 +265,10 @@ def summary(config: Config) -> list[str]:
         brokers = config.kafka["bootstrap.servers"]
         lines.append(f"reads    kafka {brokers}, job {sources.kafka.job}")
     lines += [f"reads    scrape {page.url}, job {page.job}" for page in sources.scrape]
+    if sources.otlp:
+        lines.append(
+            f"reads    otlp, what is sent to {sources.otlp.listen}, job {sources.otlp.job}"
+        )
     if config.is_forwarder:
         whose = "of any site" if "{site}" in str(config.topic_name) else "with what sites put there"
         lines.append(f"reads    topic {config.topic_name} {whose}, and puts nothing there")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collector.config.links import LINK_JOB, LinkConfig
 from collector.config.loading import Loaded, load
+from collector.config.otlp import OtlpConfig
 from collector.config.scalars import Address, FreeSpace
 from collector.config.sinks import ProxyConfig, SinkConfig
 from collector.config.sources import (
@@ -40,6 +41,7 @@ __all__ = [
     "KafkaConfig",
     "LinkConfig",
     "Loaded",
+    "OtlpConfig",
     "ProxyConfig",
     "ScrapeConfig",
     "SinkConfig",

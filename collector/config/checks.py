@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from collector.config.headers import FILE_ENDING
 from collector.config.links import LINK_JOB, LinkConfig
+from collector.config.otlp import OtlpConfig
 from collector.config.problems import WHOLE_FILE, KeyPath, Place, Problems, shown_path
 from collector.config.reader import Reader
 from collector.config.sinks import SinkConfig
@@ -50,6 +51,7 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
     _jvms_have_names(reader, problems)
     _jvms_can_be_entered(reader, problems)
     _urls_can_be_entered(reader, problems)
+    _strangers_stay_out(reader, problems)
     _windows_hold_the_spool(reader, problems)
     config = reader.built.get(())
     if not isinstance(config, Config) or problems.has_errors:
@@ -108,7 +110,7 @@ def _targets(reader: Reader) -> Iterator[_Target]:
     for path, section in sorted(reader.built.items(), key=lambda item: _place(reader, item[0])):
         if isinstance(section, JmxConfig | ScrapeConfig):
             yield _Target(path, section.job, section.target_instance)
-        elif isinstance(section, HostConfig | KafkaConfig | CertificatesConfig):
+        elif isinstance(section, HostConfig | KafkaConfig | CertificatesConfig | OtlpConfig):
             yield _Target(path, section.job, section.instance)
         elif isinstance(section, LinkConfig):
             yield _Target(path, LINK_JOB, section.name)
@@ -217,6 +219,18 @@ def _urls_can_be_entered(reader: Reader, problems: Problems) -> None:
         if (sink.token_file or sink.password_file) and not _is_safe(sink.url):
             below = (*path, "url")
             problems.warning(reader.places[below], f"{what} travels unencrypted: use https", below)
+
+
+def _strangers_stay_out(reader: Reader, problems: Problems) -> None:
+    otlp = reader.built.get(("sources", "otlp"))
+    if isinstance(otlp, OtlpConfig) and not _is_loopback(otlp.listen.host):
+        path = ("sources", "otlp", "listen")
+        problems.warning(
+            _place(reader, path),
+            "is open to everyone who reaches it, without a login: keep it to 127.0.0.1, or let a "
+            "firewall choose",
+            path,
+        )
 
 
 def _windows_hold_the_spool(reader: Reader, problems: Problems) -> None:

@@ -332,6 +332,7 @@ PROFILES = tuple(sorted(file.stem for file in (_PACKAGE / "names").glob("*.yaml"
 """The rule files that come with the collector."""
 
 Interval = Annotated[float, Word("duration", "15s", between("1s", "1h", duration))]
+Staleness = Annotated[float, Word("duration", "5m", between("10s", "1d", duration))]
 Disconnection = Annotated[float, Word("duration", "31d", between("1h", "3650d", duration))]
 Window = Annotated[float, Word("duration or unlimited", "31d", window)]
 Size = Annotated[int, Word("size", "2GiB", between("1MiB", "1024TiB", size))]

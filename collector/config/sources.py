@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from collector.config.otlp import OtlpConfig
 from collector.config.reader import Switch
 from collector.config.scalars import (
     BodySize,
@@ -259,7 +260,15 @@ class SourcesConfig(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Look at certificates: true, or keys below."),
     ] = None
 
+    otlp: Annotated[
+        OtlpConfig | None,
+        Switch(),
+        Meta(description="Take metrics of applications by OTLP: true, or keys below."),
+    ] = None
+
     @property
     def is_any(self) -> bool:
-        others = any(one is not None for one in (self.host, self.kafka, self.certificates))
+        others = any(
+            one is not None for one in (self.host, self.kafka, self.certificates, self.otlp)
+        )
         return bool(self.jmx) or bool(self.scrape) or others
