@@ -282,8 +282,9 @@ class Reader:
         homes = self._homes.get(name, ())
         if () in homes and path:
             return "it belongs to the top level: check the indentation"
-        if len({home[-1:] for home in homes}) == 1:  # tls of a JVM, wherever JVMs stand
-            return f"it belongs to {'.'.join(homes[0]).replace('.*', '[]')}"
+        shown = {home[-1:]: ".".join(home).replace(".*", "[]") for home in reversed(homes)}
+        if 1 <= len(shown) <= 2:  # tls of a JVM counts once, wherever JVMs stand
+            return f"it belongs to {' or '.join(sorted(shown.values(), key=len))}"
         near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
         if near:
             return f'did you mean "{near[0]}"?'

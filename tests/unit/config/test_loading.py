@@ -278,7 +278,10 @@ def test_json_is_yaml():
         ("site: {a: b}", "1:7: error: site: is one name, not a section"),
         ("site: a\nsize: 3", '2:1: error: size: unknown key (did you mean "site"?)'),
         ("site: a\nnode-name: 3", '2:1: error: node-name: unknown key (did you mean "node"?)'),
-        ("site: a\nlisten: x:1", "2:1: error: listen: unknown key (it belongs to status)"),
+        (
+            "site: a\nlisten: x:1",
+            "2:1: error: listen: unknown key (it belongs to status or sources.otlp)",
+        ),
         (
             "site: a\nstatus: {sinks: []}",
             (
