@@ -22,6 +22,7 @@ BENCHES = {
     "scrape": "reading a page of metrics again, beside prometheus_client",
     "topic": "sizes in the log of a real topic, beside the computed ones",
     "jmx": "reading a broker's JMX, beside what others take for it",
+    "groups": "a read of Kafka's topics and groups, at 200 and at 10,000 partitions",
     "drain": "a day's backlog from a real topic into a real Prometheus",
     "cut": "a cut link and a SIGKILL, beside vmagent and Prometheus in agent mode",
     "memory": "peak memory beside a real broker, for two minutes",
