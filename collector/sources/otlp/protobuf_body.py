@@ -68,6 +68,7 @@ class _Body:
                     if inner == 1:
                         _add(resource, as_bytes(pair))
             elif field == 2:
+                self._take_one()  # an empty one takes memory too
                 scopes.append(as_bytes(value))
         for one in scopes:
             name = version = ""
@@ -78,7 +79,7 @@ class _Body:
                         name = as_text(text) if inner == 1 else name
                         version = as_text(text) if inner == 2 else version
                 elif field == 2:
-                    self._take_one()  # an empty metric takes memory too
+                    self._take_one()
                     metrics.append(self._metric(as_bytes(value)))
             yield Group(tuple(resource), scope_attributes(name, version), tuple(metrics))
 

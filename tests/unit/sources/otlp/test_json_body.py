@@ -79,6 +79,12 @@ def test_what_means_no_good_is_refused(body):
         decode_json(body, 100)
 
 
+@pytest.mark.parametrize("many", [b"{}," * 100_001, b"0," * 400_001])
+def test_a_body_that_would_take_memory_is_refused_unread(many):
+    with pytest.raises(TooMany):
+        decode_json(b'{"resourceMetrics":[' + many + b"{}]}", 100)
+
+
 def test_more_points_than_may_be_are_refused():
     with pytest.raises(TooMany):
         decode_json(TEXT, 5)

@@ -96,6 +96,11 @@ def test_more_points_than_may_be_are_refused_before_they_are_made():
         decode_protobuf(metrics.SerializeToString(), 10)
 
 
+def test_scopes_without_end_are_refused():
+    with pytest.raises(TooMany):
+        decode_protobuf(b"\x0a\x16" + b"\x12\x00" * 11, 10)
+
+
 def taken_or_refused(body: bytes) -> None:
     try:
         found = decode_protobuf(body, 100)
