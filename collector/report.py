@@ -12,6 +12,7 @@ import psutil
 from collector import __version__, catalog
 from collector.admin.client import Admin
 from collector.mark import Mark
+from collector.own_link import Now, OwnLink
 from collector.rights import Watch
 from collector.rounds import Rounds
 from collector.series import Series, SeriesTable
@@ -55,6 +56,7 @@ class Report:
         self.rights: Watch | None = None
         self.pumps: list[PumpView] = []
         self.sinks: Mapping[str, Sequence[SinkStats]] = {}
+        self._links: dict[str, OwnLink] = {}
         self._spool = spool
         self._scraper = scraper
         self._table = table
@@ -89,6 +91,12 @@ class Report:
                 put("edgevitals_pump_eta_seconds", report.eta_s, pump=report.name)
             if oldest_ms is not None:
                 put("edgevitals_pump_oldest_timestamp_seconds", oldest_ms / 1000, pump=report.name)
+            if report.name in self.sinks:
+                sent = total(self.sinks[report.name]).bytes_sent
+                now = Now(report.state, backlog, _seconds(oldest_ms), report.eta_s, sent)
+                link = self._links.setdefault(report.name, OwnLink(report.name))
+                for name, value, labels in link.gauges(now, time.time()):
+                    put(name, value, **labels)
             for state in catalog.PUMP_STATES:
                 put("edgevitals_pump_state", report.state == state, pump=report.name, state=state)
         for name, lanes in self.sinks.items():

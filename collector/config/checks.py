@@ -60,7 +60,7 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
         _forwarder_makes_no_topic(reader, problems)
         return
     _lanes_are_a_forwarders(config, reader, problems)
-    if not (config.sources.is_any or problems.has_errors):
+    if not (config.sources.is_any or config.links or problems.has_errors):
         problems.warning(WHOLE_FILE, "nothing is read but the collector itself: add sources")
 
 

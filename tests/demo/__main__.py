@@ -1,8 +1,8 @@
 """The whole line, live, in about three minutes: python -m tests.demo [--keep]
 
-A Kafka broker with traffic, a centre (Prometheus) behind a link that is cut for a minute, and the
-collector, which is killed in the middle of the cut. At the end stands a proof; exit code 0 means
-that it holds.
+A Kafka broker with traffic, of which MirrorMaker 2 carries a topic to a central Kafka; a Prometheus
+there; a link that is cut for a minute; and the collector, which is killed in the middle of the cut.
+At the end stands a proof; exit code 0 means that it holds.
 """
 
 from __future__ import annotations
@@ -55,12 +55,15 @@ def main() -> int:
 def play(directory: Path, screen: Screen, *, keep: bool) -> int:
     began = time.monotonic()
     screen.say("EdgeVitals: a link is cut, a collector is killed, and nothing is lost", BOLD)
-    screen.say("starting Kafka, its traffic and Prometheus")
+    screen.say("starting two Kafkas, traffic, MirrorMaker 2 and Prometheus")
     with Stage(directory) as stage:
         traffic = f"topics {' and '.join(stage.traffic.topics)}, {len(GROUPS)} consumer groups"
         screen.say(f"    edge      Kafka at {stage.broker.bootstrap}: {traffic}")
-        screen.say(f"    centre    Prometheus at {stage.centre.url}")
-        screen.say(f"    link      a proxy between them at {stage.link.address}")
+        screen.say(f"    centre    Prometheus at {stage.centre.url}, Kafka behind the link")
+        screen.say(
+            f"    link      proxies to them: {stage.link.address}, {stage.mirror_link.address}"
+        )
+        screen.say(f"    mirror    MirrorMaker 2 carries {stage.traffic.topics[0]} to the centre")
         screen.say(f"    up after {time.monotonic() - began:.0f} s")
         centre = Centre(stage.centre, since=time.time())
         story = Story(stage, centre, screen)

@@ -6,13 +6,14 @@ import time
 from collections import defaultdict
 
 from tests.demo import proof
-from tests.demo.proof import Completeness, Epoch, Round, Verdict
-from tests.demo.stage import INTERVAL, NODE, SITE, Stage
+from tests.demo.proof import Completeness, Epoch, Round, Sample, Verdict
+from tests.demo.stage import INTERVAL, LINK, NODE, SITE, Stage
 from tests.lab.prometheus import Prometheus, Track
 from tests.lab.waiting import wait_for
 
 READ_DEADLINE = min(10.0, INTERVAL / 2)  # a round closes so long after its time
 OURS = f'site="{SITE}",node="{NODE}"'
+MIRROR = f'{OURS},link="{LINK}"'
 SEQ = f'edgevitals_round_seq{{{OURS},tier="standard"}}'
 
 
@@ -73,6 +74,31 @@ class Centre:
             track.labels["job"]: sum(value != 1 for _, value in track.points) for track in tracks
         }
 
+    def link_states(self) -> dict[str, list[float]]:
+        """When the link by the mirror was in which state: times of rounds, by state."""
+        tracks = self._samples(f"edgevitals_link_state{{{MIRROR}}}")
+        return {
+            track.labels["state"]: [at for at, value in track.points if value == 1]
+            for track in tracks
+        }
+
+    def link_lags(self) -> list[Sample]:
+        """Records that the mirror was behind, by the time of the round."""
+        tracks = self._samples(f"edgevitals_link_lag_records{{{MIRROR}}}")
+        return sorted(Sample(*point) for track in tracks for point in track.points)
+
+    def is_mirrored(self) -> bool:
+        """Whether the last that was heard of the link is that it is up and close behind."""
+        states, lags = self.link_states(), self.link_lags()
+        newest = max((at for times in states.values() for at in times), default=0.0)
+        is_up = bool(states.get("connected")) and states["connected"][-1] == newest
+        return is_up and bool(lags) and lags[-1].value <= proof.CLOSE_BEHIND
+
+    def link_lost(self) -> int:
+        """Records that the mirror skipped, by its offset syncs."""
+        counter = f"edgevitals_link_lost_records_total{{{MIRROR}}}[{self._window}]"
+        return self._number(f"sum(max_over_time({counter}))")
+
     def series_of_round(self, time_: float, at: float) -> int:
         """How many series with a sample of this round have not ended by `at`."""
         # timestamp() drops the names, and two series that differ by name alone would clash.
@@ -117,4 +143,5 @@ def judge(stage: Stage, centre: Centre, code: int | None) -> list[Verdict]:
         ),
         proof.order_on_the_wire(stage.witness.report()),
         proof.farewell(code, ending.gone - ending.ended, ended, left),
+        proof.mirror(centre.link_states(), centre.link_lags(), stage.dark, centre.link_lost()),
     ]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from tests.lab.witness import Report
 
 LEAVE_SECONDS = 10.0  # after SIGTERM
+CLOSE_BEHIND = 500.0  # records: what is written in some seconds
 
 
 class Life(NamedTuple):
@@ -33,6 +34,20 @@ class Round(NamedTuple):
 
     time: float
     seq: float
+
+
+class Sample(NamedTuple):
+    """A sample of any series."""
+
+    time: float
+    value: float
+
+
+class Dark(NamedTuple):
+    """When nothing left the site; `end` is None as long as it lasts."""
+
+    begin: float
+    end: float | None
 
 
 class Epoch(NamedTuple):
@@ -209,6 +224,38 @@ def _holes(rounds: Sequence[Round]) -> list[str]:
         elif after.seq > before.seq + 1:
             problems.append(f"rounds {before.seq + 1:.0f}..{after.seq - 1:.0f} are missing {at}")
     return problems
+
+
+def mirror(
+    states: Mapping[str, Sequence[float]], lags: Sequence[Sample], dark: Dark, lost: int
+) -> Verdict:
+    """The link was told as disconnected while it was cut, never as broken, and has caught up."""
+    end = dark.end or dark.begin
+    cut = [at for at in states.get("disconnected", ()) if dark.begin <= at <= end]
+    worst = max((lag.value for lag in lags if dark.begin <= lag.time <= end), default=0.0)
+    last = lags[-1].value if lags else None
+    after = [at for at in states.get("connected", ()) if at > end]
+    before = [at for at in states.get("connected", ()) if at < dark.begin]
+    problems = []
+    if not before:
+        problems.append("it was never connected before the cut")
+    if not cut:
+        problems.append("it was never told as disconnected while it was cut")
+    if states.get("broken"):
+        problems.append(f"it was told as broken at {clock(states['broken'][0])}")
+    if not after:
+        problems.append("it is not connected again")
+    if worst <= CLOSE_BEHIND:
+        problems.append(f"its lag in the cut was {worst:.0f} records at most")
+    if last is None or last > CLOSE_BEHIND:
+        problems.append(f"its lag at the end is {last}, expected at most {CLOSE_BEHIND:.0f}")
+    if lost:
+        problems.append(f"{lost} records were lost on the way")
+    found = [
+        f"disconnected in {len(cut)} rounds of the cut, {worst:,.0f} records behind at most",
+        f"connected in {len(after)} rounds after it, {last or 0:,.0f} records behind at the end",
+    ]
+    return Verdict("the mirror's link: disconnected in the cut, then caught up", found, problems)
 
 
 def _strays(rounds: Sequence[Round], epochs: Sequence[Epoch], lives: Sequence[Life]) -> list[str]:

@@ -1,4 +1,8 @@
-"""The demo's parts: a site with a broker and a collector, a centre, and the link between them."""
+"""The demo's parts: a site with a broker, a mirror and a collector, a centre, and the link there.
+
+The centre has a Prometheus, to which the collector delivers, and a Kafka, to which MirrorMaker 2
+does.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +17,18 @@ from typing import Any, Literal, Self
 
 import yaml
 
-from tests.demo.proof import LEAVE_SECONDS, Life
+from tests.demo.proof import LEAVE_SECONDS, Dark, Life
 from tests.lab import parts
 from tests.lab.kafka import Kafka
+from tests.lab.mirror import MirrorMaker
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 from tests.lab.prometheus import Prometheus
-from tests.lab.proxy import Proxy
+from tests.lab.proxy import Cut, Proxy
 from tests.lab.traffic import Traffic
 from tests.lab.witness import RemoteWriteWitness
 
-SITE, NODE = "store-0412", "broker-1"
+SITE, NODE, LINK = "store-0412", "broker-1", "hq"
 INTERVAL = 5.0
 START_SECONDS = 30.0
 HOST = "127.0.0.1"
@@ -90,21 +95,52 @@ class Stage:
         self.centre = Prometheus(directory / "prometheus", rules=rules, release=release)
         self.witness = RemoteWriteWitness()
         self.link = Proxy(self.centre.port, self.witness.tap)
+        port = free_port()  # the central broker names it to its clients
+        own = {"advertised.listeners": f"PLAINTEXT://{HOST}:{port}"}
+        self.central = Kafka(directory / "central", properties=own)
+        self.mirror_link = Proxy(self.central.port, port=port)
+        self.mirror = MirrorMaker(
+            directory / "mirror",
+            {"site": self.broker},
+            self.central,
+            self.traffic.topics[0],
+            {
+                "central.bootstrap.servers": self.mirror_link.address,
+                # Else Connect runs no task for five minutes after a cut.
+                "central.scheduled.rebalance.max.delay.ms": 0,
+                "site->central.offset.lag.max": 0,
+            },
+        )
         listen = f"{HOST}:{free_port()}"
         self.config = directory / "edgevitals.yaml"
         self._settings = self._config(listen)
         self.collector = Collector(self.config, listen, directory / "collector.log")
+        self.dark = Dark(0.0, None)
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
         """Start everything but the collector. Raises StartError, SetupError, TimeoutError."""
         with ExitStack() as starting:
-            for part in (self.broker, self.centre, self.traffic, self.witness, self.link):
+            for part in (
+                *(self.broker, self.central, self.centre, self.traffic),
+                *(self.witness, self.link, self.mirror_link, self.mirror),
+            ):
                 starting.enter_context(part)
             starting.callback(self.collector.process.stop)
             self._running = starting.pop_all()
         self.config.write_text(yaml.safe_dump(self._settings, sort_keys=False))
         return self
+
+    def cut(self) -> None:
+        """Nothing leaves the site any more."""
+        self.dark = Dark(now(), None)
+        self.link.cut(Cut.REFUSE)
+        self.mirror_link.cut(Cut.REFUSE)
+
+    def restore(self) -> None:
+        self.dark = self.dark._replace(end=now())
+        self.link.restore()
+        self.mirror_link.restore()
 
     def __exit__(self, *_: object) -> None:
         self._running.close()
@@ -126,6 +162,15 @@ class Stage:
                 "host": True,
                 "kafka": {"partitions": [self.traffic.topics[0]]},
             },
+            "links": [
+                {
+                    "name": LINK,
+                    "kind": "mirrormaker2",
+                    "topics": [self.traffic.topics[0]],
+                    "jmx": [{"address": self.mirror.jmx_address}],
+                    "offset_syncs": "mm2-offset-syncs.central.internal",
+                }
+            ],
             "spool": {
                 "path": str(self.directory / "spool"),
                 "max_size": "256MiB",

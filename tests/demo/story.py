@@ -9,7 +9,6 @@ from tests.demo.evidence import Centre
 from tests.demo.screen import Moment, Screen
 from tests.demo.stage import Stage
 from tests.lab.process import StartError
-from tests.lab.proxy import Cut
 
 CUT_AT, KILL_AT, RESTART_AT, RESTORE_AT, END_AT = 60.0, 90.0, 95.0, 120.0, 155.0
 LATEST_END = 240.0  # a backlog that isn't drained by then never will be
@@ -38,7 +37,7 @@ class Story:
         self._start("the collector is started")
         self._watch_until(CUT_AT)
 
-        stage.link.cut(Cut.REFUSE)
+        stage.cut()
         self._is_link_up = False
         self._event("the link to the centre is cut")
         self._watch_until(KILL_AT)
@@ -52,10 +51,11 @@ class Story:
         self._start("the collector is started again")
         self._watch_until(RESTORE_AT)
 
-        stage.link.restore()
+        stage.restore()
         self._is_link_up = True
         self._event("the link is back")
         self._watch_until_drained(time.monotonic())
+        self._watch_until_mirrored(time.monotonic())
         self._watch_until(END_AT)
 
         self._measure()
@@ -78,6 +78,13 @@ class Story:
             self._event(
                 f"all is delivered, {time.monotonic() - since:.0f} s after the link is back"
             )
+
+    def _watch_until_mirrored(self, since: float) -> None:
+        """Until the centre hears that the mirror is there again, and close behind."""
+        while not self._centre.is_mirrored() and self._now < LATEST_END:
+            self._watch_until(self._now + 1.0)
+        if self._centre.is_mirrored():
+            self._event(f"the mirror has caught up too, {time.monotonic() - since:.0f} s later")
 
     def _watch_until(self, end: float) -> None:
         while (now := self._now) < end:

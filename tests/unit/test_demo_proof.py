@@ -153,3 +153,19 @@ def test_verdicts_and_moments_are_plain_text_where_there_is_no_terminal():
     shown = line(Moment(65.0, False, "runs", 14, 12, 2))
     assert shown.split() == ["1:05", "CUT", "runs", "14", "12", "2", "##"]
     assert line(Moment(5.0, True, "killed", None, None, None)).split()[3:] == ["-", "-", "-"]
+
+
+def test_a_mirror_that_was_cut_and_is_back():
+    dark = proof.Dark(100.0, 160.0)
+    lags = [proof.Sample(90.0, 3), proof.Sample(150.0, 5_000), proof.Sample(200.0, 10)]
+    states = {"connected": [90.0, 200.0], "disconnected": [110.0, 150.0], "broken": []}
+    assert proof.mirror(states, lags, dark, lost=0).holds
+    for worse in (
+        {**states, "broken": [120.0]},
+        {**states, "disconnected": []},
+        {**states, "connected": [90.0]},
+        {**states, "connected": [200.0]},
+    ):
+        assert not proof.mirror(worse, lags, dark, lost=0).holds
+    assert not proof.mirror(states, lags[:2], dark, lost=0).holds
+    assert not proof.mirror(states, lags, dark, lost=7).holds
