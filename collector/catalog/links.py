@@ -26,7 +26,8 @@ LINKS = (
         "",
         (*_LINK, "state"),
         "standard",
-        "Tasks of the link by their state: running, paused, failed, unassigned.",
+        "Tasks of the link by their state: running, paused, failed, unassigned; of a cluster link "
+        "what it calls in-error is failed, active is running.",
     ),
     Metric(
         "edgevitals_link_connected_since_timestamp_seconds",
@@ -89,7 +90,16 @@ LINKS = (
         "",
         _TOPIC,
         "standard",
-        "Bytes a second that the link carries of the topic, by its own account.",
+        "Bytes a second that the link carries of the topic, by its own account; of a cluster link "
+        "of all its topics together, without the label topic.",
+    ),
+    Metric(
+        "edgevitals_link_max_lag_records",
+        _GAUGE,
+        "",
+        _LINK,
+        "vital",
+        "Records that the worst partition of a cluster link is behind, by its own account.",
     ),
     Metric(
         "edgevitals_link_record_age_seconds",

@@ -11,9 +11,12 @@ from collector.config import LinkConfig
 from collector.http.access import Access
 from collector.series import TargetSeries
 from collector.sources.jmx_target import jmx_target
+from collector.sources.links import cluster_link, mirrormaker2
+from collector.sources.links.cluster_link import ClusterLink
 from collector.sources.links.connect import Connector
-from collector.sources.links.mirrormaker2 import Flow, MirrorMaker2, Wanted
+from collector.sources.links.mirrormaker2 import Flow, MirrorMaker2
 from collector.sources.links.offset_syncs import OffsetSyncs
+from collector.sources.links.reading import Link
 from collector.sources.links.source import LinkSource
 
 REFRESH_S = 5.0
@@ -28,8 +31,13 @@ def link_source(
 ) -> LinkSource:
     """Return the source for a link. Nothing is read yet; `kafka` gives a client's properties."""
     jvms = [replace(jmx_target(jmx), refresh_s=REFRESH_S) for jmx in link.jmx]
-    workers = [jvm.client(Wanted()) for jvm in jvms]
-    connector = Connector(link.connect, Access()) if link.connect else None
-    syncs = OffsetSyncs(link.offset_syncs, kafka) if link.offset_syncs else None
-    flow = Flow(link.source, link.target)
-    return LinkSource(MirrorMaker2(workers, flow, connector, syncs), reader, series, link)
+    one: Link
+    if link.kind == "cluster_link":
+        brokers = [jvm.client(cluster_link.Wanted(link.name)) for jvm in jvms]
+        one = ClusterLink(link.name, brokers)
+    else:
+        workers = [jvm.client(mirrormaker2.Wanted()) for jvm in jvms]
+        connector = Connector(link.connect, Access()) if link.connect else None
+        syncs = OffsetSyncs(link.offset_syncs, kafka) if link.offset_syncs else None
+        one = MirrorMaker2(workers, Flow(link.source, link.target), connector, syncs)
+    return LinkSource(one, reader, series, link)

@@ -56,7 +56,7 @@ class LinkModel:
             topic = topics.get(name)
             if topic is None:
                 lags = told.lags
-                of_topic["edgevitals_link_lag_records"] = sum(lags.values()) if lags else None
+                of_topic["edgevitals_link_lag_records"] = sum(lags.values()) if lags else told.lag
             else:
                 of_topic |= self._against(topic, told, view)
             for metric, value in of_topic.items():
@@ -79,6 +79,10 @@ class LinkModel:
         if found.checkpoint_latency_s is not None:
             metric = "edgevitals_link_checkpoint_latency_seconds"
             values[self._id(metric)] = found.checkpoint_latency_s
+        if found.bytes_per_second is not None:
+            values[self._id("edgevitals_link_bytes_per_second")] = found.bytes_per_second
+        if found.max_lag is not None:
+            values[self._id("edgevitals_link_max_lag_records")] = found.max_lag
 
     def _against(self, topic: TopicView, told: Topic, view: View) -> dict[str, float | None]:
         """What positions and the source's logs say together."""
@@ -86,7 +90,7 @@ class LinkModel:
         lag = _lag(topic, positions, view)
         return {
             "edgevitals_link_position_known": float(positions.keys() >= topic.logs.keys()),
-            "edgevitals_link_lag_records": lag.records,
+            "edgevitals_link_lag_records": told.lag if lag.records is None else lag.records,
             "edgevitals_link_lag_seconds": lag.seconds,
             "edgevitals_link_time_to_loss_seconds": lag.to_loss_s,
             "edgevitals_link_catch_up_seconds": self._catch_up(topic, positions, lag, view.at),

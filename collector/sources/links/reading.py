@@ -33,6 +33,8 @@ class Topic(NamedTuple):
     bytes_per_second: float | None = None
     age_s: float | None = None
     latency_s: float | None = None
+    lag: float | None = None
+    """Records of the whole topic, where the link tells that and not by partition."""
 
 
 class LinkReading(NamedTuple):
@@ -47,6 +49,12 @@ class LinkReading(NamedTuple):
 
     failures: Mapping[str, str] = {}
     """What could not be read, with why; the rest stands."""
+
+    bytes_per_second: float | None = None
+    """Of the whole link, where it doesn't tell that by topic."""
+
+    max_lag: float | None = None
+    """Records that the worst partition is behind, by the link's own count."""
 
 
 class Link(Protocol):
