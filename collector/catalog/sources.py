@@ -257,6 +257,15 @@ THROTTLED = (
         "standard",
         "1 if that was so at any time since the boot.",
     ),
+    Metric(
+        "edgevitals_host_filesystem_runway_seconds",
+        _GAUGE,
+        "seconds",
+        ("device", "fstype", "mountpoint"),
+        "vital",
+        "Time until the file system is full, as fast as its free space became less in the last "
+        "hour; absent for the first ten minutes, and while it doesn't become less.",
+    ),
 )
 
 _OF_CERTIFICATE = ("origin", "subject", "issuer", "serial")

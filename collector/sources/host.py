@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
+from collector.derive.runway import Runway
 from collector.errors import SourceError
 from collector.series import TargetSeries
 from collector.sources.cgroup import Cgroup
@@ -39,6 +40,7 @@ class HostSource:
         self._sys = Sysfs(paths.sys)
         self._cgroup = Cgroup()
         self._filesystems = Filesystems(Procfs(paths.mounts), paths.root)
+        self._runways: dict[tuple[str, ...], Runway] = {}
         self._ids: dict[tuple[str, ...], int] = {}
         self._cpu: dict[tuple[str, ...], float] = {}
 
@@ -98,16 +100,22 @@ class HostSource:
 
     def _filesystem_samples(self, deadline: float) -> Iterator[Sample]:
         seconds = min(LONGEST_FILESYSTEMS, deadline - RESERVE - time.monotonic())
-        for mount, usage in self._filesystems.read(max(0.0, seconds)):
+        found = self._filesystems.read(max(0.0, seconds))
+        before, self._runways = self._runways, {}
+        for mount, usage in found:
             labels = mount.device, mount.fstype, mount.mountpoint
             yield ("node_filesystem_device_error", *labels), float(usage is None)
             yield ("node_filesystem_readonly", *labels), float(mount.is_readonly)
+            runway = self._runways[labels] = before.get(labels) or Runway()
             if usage is not None:
                 yield ("node_filesystem_size_bytes", *labels), float(usage.size)
                 yield ("node_filesystem_free_bytes", *labels), float(usage.free)
                 yield ("node_filesystem_avail_bytes", *labels), float(usage.avail)
                 yield ("node_filesystem_files", *labels), float(usage.files)
                 yield ("node_filesystem_files_free", *labels), float(usage.files_free)
+                left = runway.note(usage.avail, time.monotonic())
+                if left is not None and not mount.is_readonly:
+                    yield ("edgevitals_host_filesystem_runway_seconds", *labels), left
 
     def _id(self, key: tuple[str, ...]) -> int:
         known = self._ids.get(key)

@@ -46,6 +46,7 @@ EVENTS = {
     "edgevitals_scrape_not_carried": "a page that is scraped",
     "edgevitals_scrape_refused_total": "a page that is over a limit",
     "edgevitals_sink_canary": "a receiver that answers one batch with 5xx",
+    "edgevitals_host_filesystem_runway_seconds": "ten minutes in which a disk fills",
     "edgevitals_host_throttled": "a Raspberry Pi",
     "edgevitals_host_throttled_since_boot": "a Raspberry Pi",
     "edgevitals_cgroup_memory_bytes": "a control group that has one",

@@ -410,3 +410,23 @@ def test_a_mount_that_hangs_holds_up_nothing_else(rig, tmp_path, monkeypatch, de
         read()
         assert time.monotonic() < deadline
     assert read()["node_filesystem_device_error", "nas:/dead", "nfs4", "/dead"] == 1
+
+
+def test_how_long_a_disk_lasts(rig, tmp_path, monkeypatch):
+    real = os.statvfs(tmp_path)
+    free = [1000]
+
+    def statvfs(path: str) -> os.statvfs_result:
+        fields = list(real[:10])
+        fields[4] = free[0]  # f_bavail
+        return os.statvfs_result(fields)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    monkeypatch.setattr("collector.derive.runway.LEAST_S", 0.0)
+    runway = ("edgevitals_host_filesystem_runway_seconds", "/dev/sda1", "ext4", str(tmp_path))
+    began = time.monotonic()
+    assert runway not in rig.read()
+    free[0] = 500
+    assert 0 < rig.read()[runway] <= time.monotonic() - began  # half went, half is left
+    free[0] = 1000
+    assert runway not in rig.read()
