@@ -104,11 +104,12 @@ public class LinkBeans {
                         .with("incoming-byte-rate", now -> number(now, "bytes", 1500))
                         .with("request-rate", now -> 2.0)
                         .with("connection-count", now -> number(now, "connections", 1)));
-        String manager = "kafka.server.link:type=ClusterLinkFetcherManager,clientId=ClusterLink,name=";
-        register(manager + "MaxLag" + ours, new Bean().with("Value", now -> (long) number(now, "lag", 0)));
-        register(manager + "DeadThreadCount" + ours,
+        String manager = "kafka.server.link:type=ClusterLinkFetcherManager,name=";
+        String client = ",clientId=ClusterLink" + ours;
+        register(manager + "MaxLag" + client, new Bean().with("Value", now -> (long) number(now, "lag", 0)));
+        register(manager + "DeadThreadCount" + client,
                 new Bean().with("Value", now -> (int) number(now, "dead-threads", 0)));
-        register(manager + "FailedPartitionsCount" + ours,
+        register(manager + "FailedPartitionsCount" + client,
                 new Bean().with("Value", now -> (int) number(now, "failed-partitions", 0)));
         for (String one : partitions) {
             int colon = one.lastIndexOf(':');
