@@ -57,14 +57,14 @@ TOPICS = (
         "Replicas of the topic that are in sync, all partitions together.",
     ),
     _gauge(
-        "edgevitals_topic_oldest_offset_sum",
+        "edgevitals_topic_oldest_offsets",
         "",
         _TOPIC,
         "standard",
         "Oldest offsets of the topic, all partitions together; absent when one is not known.",
     ),
     _gauge(
-        "edgevitals_topic_end_offset_sum",
+        "edgevitals_topic_end_offsets",
         "",
         _TOPIC,
         "standard",

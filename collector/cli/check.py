@@ -269,6 +269,9 @@ def summary(config: Config) -> list[str]:
         lines.append(
             f"reads    otlp, what is sent to {sources.otlp.listen}, job {sources.otlp.job}"
         )
+    for link in config.links:
+        jvms = ", ".join(str(jvm.address) for jvm in link.jmx)
+        lines.append(f"reads    link {link.name}, {link.kind} at {jvms}")
     if config.is_forwarder:
         whose = "of any site" if "{site}" in str(config.topic_name) else "with what sites put there"
         lines.append(f"reads    topic {config.topic_name} {whose}, and puts nothing there")

@@ -76,6 +76,11 @@ class OwnBroker:
                     found[unquote(keys["topic"]), int(keys["partition"])] = value
         return found
 
+    def close(self) -> None:
+        """End the sessions. Never raises."""
+        for jvm in self._jvms:
+            jvm.close()
+
     def _look(self, deadline: float) -> int | None:
         deadline = min(deadline, time.monotonic() + LONGEST_S)
         for jvm in self._jvms:

@@ -57,6 +57,7 @@ class Cluster:
         self._reading = Lock()
         self._view: View | None = None
         self._number = 0
+        self._readers = 0
         self._read_at = 0.0
         self._times = Times()
         self._settings = _Settings()
@@ -64,7 +65,15 @@ class Cluster:
 
     def reader(self) -> Reader:
         """Return the cluster as one target sees it: a new view at each read."""
+        self._readers += 1
         return Reader(self)
+
+    def leave(self) -> None:
+        """One reader less; the last one ends the session with our own broker's JVM."""
+        with self._reading:
+            self._readers -= 1
+            if not self._readers and self._own_broker is not None:
+                self._own_broker.close()
 
     def view_after(self, number: int, deadline: float) -> tuple[int, View]:
         """Return a view that is newer than `number`, and its number."""
@@ -147,6 +156,10 @@ class Reader:
         self._number, view = self._cluster.view_after(self._number, deadline)
         return view
 
+    def close(self) -> None:
+        """No more views are read. Never raises."""
+        self._cluster.leave()
+
 
 class _Settings:
     """Settings of topics, kept for a while: they seldom change."""
@@ -173,12 +186,13 @@ class _Settings:
         if not self._tried:
             self.of = {}
             self._due_at = now + SETTINGS_S
-        if failures:
+        is_refused = any(failure.is_forbidden for failure in failures)
+        if is_refused:
             self._due_at = min(self._due_at, now + AGAIN_S)
-        self._failures = [*self._failures, *failures]
-        self._tried.update(wanted)
+            self._failures = [*self._failures, *failures]
+        self._tried.update(wanted if is_refused else found)
         self.of = {**self.of, **found}
-        return self._failures
+        return self._failures if is_refused else [*self._failures, *failures]
 
 
 class _BrokerSettings:

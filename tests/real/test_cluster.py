@@ -157,7 +157,7 @@ def _is_committed(consumer: Consumer, places: list[TopicPartition]) -> bool:
 
 
 def topics_of(told: Told) -> set[str]:
-    return {topic for (topic,) in told.get("edgevitals_topic_end_offset_sum", {})}
+    return {topic for (topic,) in told.get("edgevitals_topic_end_offsets", {})}
 
 
 def groups_of(told: Told) -> set[str]:

@@ -23,9 +23,10 @@ from collector.discovery.found import (
 )
 from collector.discovery.probing import PROTOCOLS, Task, probe, probe_all
 from tests.lab import parts
+from tests.lab.connect import Connect
 from tests.lab.java.jvm import Jvm
 from tests.lab.java.keys import PASSWORD, Keys
-from tests.lab.kafka import HOST, SMALL_JVM, Kafka, jmx_options
+from tests.lab.kafka import HOST, Kafka
 from tests.lab.mirror import MirrorMaker
 from tests.lab.ports import free_port
 from tests.lab.process import Process
@@ -59,37 +60,10 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 @pytest.fixture(scope="module")
 def worker(broker: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
     """A Connect worker with a mirror in it; the ports of its REST interface and its JMX."""
-    folder, port, jmx_port = tmp_path_factory.mktemp("connect"), free_port(), free_port()
-    converter = "org.apache.kafka.connect.converters.ByteArrayConverter"
-    own = {
-        "bootstrap.servers": broker.bootstrap,
-        "key.converter": converter,
-        "value.converter": converter,
-        "offset.storage.file.filename": folder / "offsets",
-        "plugin.discovery": "service_load",
-        "listeners": f"http://{HOST}:{port}",
-    }
-    mirror = {
-        "name": "plant-mirror",
-        "connector.class": "org.apache.kafka.connect.mirror.MirrorSourceConnector",
-        "source.cluster.alias": "plant",
-        "target.cluster.alias": "central",
-        "source.cluster.bootstrap.servers": broker.bootstrap,
-        "target.cluster.bootstrap.servers": broker.bootstrap,
-        "topics": "never-there-.*",
-        "offset-syncs.topic.replication.factor": 1,
-    }
-    files: list[Path] = []
-    for name, properties in (("worker", own), ("mirror", mirror)):
-        files.append(folder / f"{name}.properties")
-        files[-1].write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-    level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    options = [*SMALL_JVM, *jmx_options(jmx_port), level]
-    command: list[str | Path] = [parts.java(), *options, "-cp", f"{parts.kafka()}/*"]
-    command += ["org.apache.kafka.connect.cli.ConnectStandalone", *files]
-    with Process("Connect", command, folder / "log") as process:
-        process.wait_until(lambda: has_mirror(port), 60)
-        yield port, jmx_port
+    folder = tmp_path_factory.mktemp("connect")
+    with Connect(folder, broker.bootstrap, broker.bootstrap, "never-there-.*") as connect:
+        connect.process.wait_until(lambda: has_mirror(connect.port), 60)
+        yield connect.port, connect.jmx_port
 
 
 def has_mirror(port: int) -> bool:

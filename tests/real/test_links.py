@@ -11,8 +11,10 @@ import pytest
 from collector.admin.client import Admin
 from collector.cluster.reading import Cluster, Patterns
 from collector.config import Address, JmxAccess, LinkConfig
+from collector.errors import SourceError
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.links.kinds import link_source
+from tests.lab.connect import Connect
 from tests.lab.kafka import HOST, Kafka
 from tests.lab.mirror import MirrorMaker
 from tests.lab.ports import free_port
@@ -56,8 +58,8 @@ class Site:
 class Reads:
     """A link as the collector reads it."""
 
-    def __init__(self, site: Site, **keys: object) -> None:
-        access = JmxAccess(address=Address(HOST, site.mirror.jmx_port))
+    def __init__(self, site: Site, *, jmx_port: int | None = None, **keys: object) -> None:
+        access = JmxAccess(address=Address(HOST, jmx_port or site.mirror.jmx_port))
         config = LinkConfig(name="hq", kind="mirrormaker2", jmx=(access,), topics=TOPICS, **keys)  # type: ignore[arg-type]
         kafka = {"bootstrap.servers": site.broker.bootstrap}
         self.admin = Admin(kafka)
@@ -75,6 +77,13 @@ class Reads:
             own = tuple(text for key, text in labels if key not in ("link", "kind"))
             told.setdefault(name, {})[own] = value
         return told
+
+    def is_up(self) -> bool:
+        try:
+            self.read()
+        except SourceError:
+            return False
+        return True
 
     def state(self) -> str:
         (found,) = [
@@ -160,3 +169,27 @@ def test_a_cut_is_a_disconnection_and_lag_grows_by_what_is_written(site: Site, b
     wait_for(lambda: by_syncs.state() == "connected", 90.0)
     after = caught_up(by_syncs)
     assert set(after["edgevitals_link_lost_records_total"].values()) == {0}
+
+
+def test_a_mirror_in_connect_tells_its_position_itself(site: Site, tmp_path: Path):
+    """KIP-875: no right on any topic is needed. A person may pause it."""
+    with Connect(
+        tmp_path / "connect", site.broker.bootstrap, site.central.bootstrap, "orders|readings"
+    ) as worker:
+        reads = Reads(site, jmx_port=worker.jmx_port, connect=worker.url, source="plant")
+        try:
+            wait_for(lambda: reads.state() == "connected", 60.0)
+            told = caught_up(reads)
+            assert "edgevitals_link_failures" not in told
+            assert told["edgevitals_link_tasks"]["running",] == 1
+            assert set(told["edgevitals_link_position_known"].values()) == {1}
+            worker.put("pause")
+            wait_for(lambda: reads.state() == "paused", 30.0)
+            before = reads.read()["edgevitals_link_lag_records"]["orders",]
+            wait_for(
+                lambda: reads.read()["edgevitals_link_lag_records"]["orders",] > before + 100, 30.0
+            )
+            worker.stop()
+            assert not reads.is_up(), "nobody tells of it"
+        finally:
+            reads.close()

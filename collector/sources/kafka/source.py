@@ -77,7 +77,8 @@ class KafkaSource:
         return Reading(list(values), list(map(float, values.values())))
 
     def close(self) -> None:
-        """Nothing is held: the admin process belongs to the program, which ends it."""
+        """The admin process belongs to the program, which ends it."""
+        self._reader.close()
 
     def _say_left_out(self, left_out: Mapping[str, int]) -> None:
         """Log what is over a bound, when that changes."""

@@ -14,7 +14,7 @@ from collector.sources.jmx_target import jmx_target
 from collector.sources.links import cluster_link, mirrormaker2
 from collector.sources.links.cluster_link import ClusterLink
 from collector.sources.links.connect import Connector
-from collector.sources.links.mirrormaker2 import Flow, MirrorMaker2
+from collector.sources.links.mirrormaker2 import CONNECTOR, Flow, MirrorMaker2
 from collector.sources.links.offset_syncs import OffsetSyncs
 from collector.sources.links.reading import Link
 from collector.sources.links.source import LinkSource
@@ -39,5 +39,7 @@ def link_source(
         workers = [jvm.client(mirrormaker2.Wanted()) for jvm in jvms]
         connector = Connector(link.connect, Access()) if link.connect else None
         syncs = OffsetSyncs(link.offset_syncs, kafka) if link.offset_syncs else None
-        one = MirrorMaker2(workers, Flow(link.source, link.target), connector, syncs)
+        name = link.connect.rstrip("/").rpartition("/")[2] if link.connect else CONNECTOR
+        flow = Flow(link.source, link.target, name)
+        one = MirrorMaker2(workers, flow, connector, syncs)
     return LinkSource(one, reader, series, link)

@@ -69,6 +69,8 @@ class Flow(NamedTuple):
 
     source: str | None
     target: str | None
+    connector: str = CONNECTOR
+    """What the connector is called in Connect; MirrorMaker itself calls it by its kind."""
 
     def is_of(self, source: str, target: str) -> bool:
         return self.source in (None, source) and self.target in (None, target)
@@ -195,7 +197,7 @@ class Beans:
         ):
             found = told.get("checkpoint-latency-ms", 0.0) / 1000
             self.checkpoint_latency_s = max(found, self.checkpoint_latency_s or 0.0)
-        elif kind == "connect-worker-metrics" and keys.get("connector") == CONNECTOR:
+        elif kind == "connect-worker-metrics" and keys.get("connector") == self._flow.connector:
             for attribute, value in told.items():
                 self._counts[attribute] = self._counts.get(attribute, 0.0) + value
         elif "connection-count" in told:

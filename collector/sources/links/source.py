@@ -44,6 +44,7 @@ class LinkSource:
     def close(self) -> None:
         """Never raises."""
         self._link.close()
+        self._reader.close()
 
     def _say(self, failures: dict[str, str]) -> None:
         """Log what could not be read, when it is another failure than before."""
