@@ -280,12 +280,12 @@ CERTIFICATES = (
         "Unix time until which the certificate is good; `origin` is its file or listener.",
     ),
     Metric(
-        "edgevitals_certificate_days_left",
+        "edgevitals_certificate_left_seconds",
         _GAUGE,
-        "",
+        "seconds",
         _OF_CERTIFICATE,
         "vital",
-        "Whole days for which the certificate is still good; below 0 it no longer is.",
+        "Time for which the certificate is still good, in whole days; below 0 it no longer is.",
     ),
     Metric(
         "edgevitals_certificate_outlives_disconnection",

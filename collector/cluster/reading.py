@@ -213,9 +213,10 @@ class _BrokerSettings:
             self._failures = []
             if wanted:
                 found, self._failures = admin.broker_configs(sorted(wanted), deadline)
-            self._tried = wanted
-            self._due_at = now + min(SETTINGS_S, AGAIN_S if self._failures else SETTINGS_S)
             is_refused = any(failure.is_forbidden for failure in self._failures)
+            # What was only late is asked for again at once.
+            self._tried = wanted if is_refused else frozenset(found)
+            self._due_at = now + (AGAIN_S if is_refused else SETTINGS_S)
             kept = {} if is_refused else {n: self.of[n] for n in wanted if n in self.of}
             self.of = {**kept, **found}
         return self._failures

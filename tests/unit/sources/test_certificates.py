@@ -70,7 +70,7 @@ def test_days_left_and_whether_they_outlast_the_longest_disconnection(rig, left,
         ("_readable", "odd-names.pem"): 1,
         ("s_left_out", "odd-names.pem"): 0,
         ("_expiry_timestamp_seconds", name): END,
-        ("_days_left", name): days,
+        ("_left_seconds", name): days * 86_400,
         ("_outlives_disconnection", name): outlives,
     }
 
@@ -79,11 +79,11 @@ def test_a_file_that_is_replaced_is_read_again(rig, tmp_path):
     file = tmp_path / "own.pem"
     shutil.copy(HERE / "directory-names.pem", file)
     source = rig.source([file])
-    assert ("_days_left", "\\ #1\\ ") in rig.read(source, END)
+    assert ("_left_seconds", "\\ #1\\ ") in rig.read(source, END)
     shutil.copy(HERE / "odd-names.pem", tmp_path / "next")
     (tmp_path / "next").rename(file)
     told = rig.read(source, END)
-    assert [about for name, about in told if name == "_days_left"] == ["filiale-0412.example"]
+    assert [about for name, about in told if name == "_left_seconds"] == ["filiale-0412.example"]
 
 
 def test_a_file_that_goes_says_so_and_its_certificates_go(rig, tmp_path, caplog):
@@ -114,7 +114,7 @@ def test_of_many_certificates_those_are_told_that_end_first(rig, tmp_path, monke
     monkeypatch.setattr("collector.sources.certificates.MOST_SHOWN", 1)
     assert MOST_SHOWN > 1
     told = rig.read(rig.source([HERE / "two.pem"]), END)
-    assert [about for name, about in told if name == "_days_left"] == ["\\ #1\\ "]
+    assert [about for name, about in told if name == "_left_seconds"] == ["\\ #1\\ "]
     assert told["s_left_out", "two.pem"] == 1
 
 
