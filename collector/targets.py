@@ -46,10 +46,13 @@ def targets(
         add(sources.host.job, sources.host.instance or node, partial(HostSource, paths=paths))
     one_cluster = cluster(config, admin)
     if sources.kafka:
+        from collector.sources.host_paths import host_paths  # noqa: PLC0415
         from collector.sources.kafka import KafkaSource  # noqa: PLC0415
 
+        root = host_paths(None, None, sources.host.root if sources.host else None).root
+
         kafka, reader = sources.kafka, one_cluster.reader()
-        add(kafka.job, kafka.instance or node, lambda s: KafkaSource(reader, s, kafka))
+        add(kafka.job, kafka.instance or node, lambda s: KafkaSource(reader, s, kafka, root))
     for link in config.links:
         from collector.sources.links.kinds import link_source  # noqa: PLC0415
 

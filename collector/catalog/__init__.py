@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from collector.catalog.cluster import GROUPS, TOPICS
+from collector.catalog.cluster import DISKS, GROUPS, TOPICS
 from collector.catalog.delivery import PUMP_STATES, PUMPS, SINKS, TOPIC
 from collector.catalog.itself import COMPLETENESS, PROCESS, SPOOL
 from collector.catalog.limits import LIMITS, READ_BY_ALERTS, Limit
@@ -41,7 +41,7 @@ def _by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
 OWN = _by_name(
     (
         *(*COMPLETENESS, *TARGETS, *SPOOL, *PUMPS, *TOPIC, *SINKS, *PROCESS),
-        *(*JMX, *KAFKA, *TOPICS, *GROUPS, *SETTINGS, *LINKS, *SCRAPE, *OTLP),
+        *(*JMX, *KAFKA, *TOPICS, *DISKS, *GROUPS, *SETTINGS, *LINKS, *SCRAPE, *OTLP),
         *(*CGROUP, *THROTTLED, *CERTIFICATES),
     )
 )

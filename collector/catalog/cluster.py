@@ -100,6 +100,47 @@ TOPICS = (
     ),
 )
 
+_DIRECTORY = ("broker", "directory")
+
+DISKS = (
+    _gauge(
+        "edgevitals_broker_log_bytes",
+        "bytes",
+        ("broker",),
+        "standard",
+        "Bytes of all replicas on the disks of our own broker.",
+    ),
+    _gauge(
+        "edgevitals_log_directory_offline",
+        "",
+        _DIRECTORY,
+        "vital",
+        "1 if our own broker has taken this log directory out of service, else 0.",
+    ),
+    _gauge(
+        "edgevitals_log_directory_size_bytes",
+        "bytes",
+        _DIRECTORY,
+        "standard",
+        "Size of the disk that the log directory is on; absent where it can't be seen from here.",
+    ),
+    _gauge(
+        "edgevitals_log_directory_free_bytes",
+        "bytes",
+        _DIRECTORY,
+        "vital",
+        "Free bytes of the disk that the log directory is on.",
+    ),
+    _gauge(
+        "edgevitals_log_directory_runway_seconds",
+        "seconds",
+        _DIRECTORY,
+        "vital",
+        "Time until that disk is full, as fast as it filled in the last hour; absent for the first "
+        "ten minutes, and while it doesn't fill.",
+    ),
+)
+
 GROUPS = (
     Metric(
         "edgevitals_group_info",

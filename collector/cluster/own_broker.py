@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from collector.errors import SourceError
 from collector.jmx import BeanInfo, Client, JmxError, ObjectName, unquote
@@ -13,6 +15,7 @@ STATE = "kafka.server:type=KafkaServer,name=BrokerState"
 """A broker has it; a controller that is none has the names above alone."""
 
 SIZES = "kafka.log:type=Log,name=Size,*"
+DIRECTORIES = "kafka.log:type=LogManager,name=LogDirectoryOffline,*"
 MOST_LOGS = 5_000
 """Replicas whose size is read. With more there are no sizes: each is a call a round."""
 
@@ -21,10 +24,21 @@ LOOK_EVERY = 20
 """Reads between two looks: an id seldom changes, and a look costs a round trip."""
 
 
-class Logs:
-    """The sizes of a broker's replicas; see `collector.jmx.Selection`."""
+class Disks(NamedTuple):
+    """What our own broker has on its disks.
 
-    patterns: Sequence[str] = (SIZES,)
+    `sizes` are bytes of its replicas by topic and partition; `directories` says of each log
+    directory, as the broker names it, whether Kafka has taken it out of service.
+    """
+
+    sizes: Mapping[tuple[str, int], float] = MappingProxyType({})
+    directories: Mapping[str, bool] = MappingProxyType({})
+
+
+class Logs:
+    """A broker's log directories and the sizes of its replicas; see `collector.jmx.Selection`."""
+
+    patterns: Sequence[str] = (SIZES, DIRECTORIES)
 
     def wants(self, name: ObjectName, class_name: str) -> bool:  # noqa: ARG002
         return True
@@ -56,25 +70,27 @@ class OwnBroker:
                 self._id, self._reads_left = found, LOOK_EVERY
         return self._id
 
-    def sizes(self, deadline: float) -> dict[tuple[str, int], float]:
-        """Return the bytes of its replicas by topic and partition; none while it is away."""
+    def disks(self, deadline: float) -> Disks:
+        """Return what is on its disks; nothing while it is away."""
         if self._jvm is None:
-            return {}
+            return Disks()
         try:
             readings = self._jvm.scrape(min(deadline, time.monotonic() + LONGEST_S)).readings
         except (JmxError, SourceError):
-            return {}
-        if len(readings) > MOST_LOGS:
-            return {}
-        found: dict[tuple[str, int], float] = {}
+            return Disks()
+        sizes: dict[tuple[str, int], float] = {}
+        directories: dict[str, bool] = {}
         for layout, values in readings:
             keys = layout.bean.name.properties
+            value = values[0] if values else None
+            if not isinstance(value, int | float):
+                continue
+            if "logDirectory" in keys:
+                directories[unquote(keys["logDirectory"])] = value > 0
             # A replica that moves to another disk of this broker has a second log: is-future.
-            if values and "partition" in keys and "is-future" not in keys:
-                value = values[0]
-                if isinstance(value, int | float):
-                    found[unquote(keys["topic"]), int(keys["partition"])] = value
-        return found
+            elif "partition" in keys and "is-future" not in keys:
+                sizes[unquote(keys["topic"]), int(keys["partition"])] = value
+        return Disks(sizes if len(sizes) <= MOST_LOGS else {}, directories)
 
     def close(self) -> None:
         """End the sessions. Never raises."""

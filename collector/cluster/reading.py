@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from collector.admin.client import Admin, Snapshot
 from collector.admin.wire import EVERY_BROKER, Failure, ReadSnapshot
-from collector.cluster.own_broker import OwnBroker
+from collector.cluster.own_broker import Disks, OwnBroker
 from collector.cluster.times import Question, Times
 from collector.cluster.view import Commit, GroupView, Log, Place, TopicView, View
 
@@ -128,7 +128,7 @@ class Cluster:
             self._times.time_of,
             self._broker_settings.of,
             self._times.rate,
-            self._own_broker.sizes(deadline) if self._own_broker is not None else {},
+            self._own_broker.disks(deadline) if self._own_broker is not None else Disks(),
         )
 
     def _asker(

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from collector.admin.wire import Broker, Failure, Partition
+from collector.cluster.own_broker import Disks
 from collector.derive.loss import Position
 
 Place = tuple[str, int]
@@ -58,7 +59,7 @@ class View(NamedTuple):
     broker, or of all when all is ours. `time_of(topic, partition, offset)`
     tells when a record was written, in seconds since 1970, None while that can't be told; a miss
     is remembered, and asked for at the next read. `rate_of(topic, partition)` is the records a
-    second that come in. `sizes` are the bytes of the replicas on our own broker's disks.
+    second that come in. `disks` is what our own broker has on its own.
     """
 
     at: float
@@ -74,7 +75,7 @@ class View(NamedTuple):
     time_of: Callable[[str, int, int], float | None]
     broker_settings: Mapping[int, Mapping[str, str]] = MappingProxyType({})
     rate_of: Callable[[str, int], float | None] = lambda _topic, _partition: None
-    sizes: Mapping[Place, float] = MappingProxyType({})
+    disks: Disks = Disks()
 
     def position(self, topic: str, partition: int, offset: int, log: Log) -> Position:
         """Return where a reader stands that reads `offset` next.
@@ -91,7 +92,7 @@ class View(NamedTuple):
             if at is None:
                 return Position(None)
             age = max(0.0, self.at - at)
-        size, rate = self.sizes.get((topic, partition)), self.rate_of(topic, partition)
+        size, rate = self.disks.sizes.get((topic, partition)), self.rate_of(topic, partition)
         if size is None or rate is None or oldest is None or oldest >= end:
             return Position(age)
         record_bytes = size / (end - oldest)

@@ -38,6 +38,7 @@ EVENTS = {
     "edgevitals_traces_lost_spans_total": "a receiver of traces that is away",
     "edgevitals_kafka_failures": "a call that Kafka refuses",
     "edgevitals_kafka_right_missing": "a user that lacks a right",
+    "edgevitals_log_directory_runway_seconds": "ten minutes, and a disk that fills",
     "edgevitals_topic_retention_bytes": "a topic with a bound on its size",
     "edgevitals_otlp_points_total": "an application that sends",
     "edgevitals_otlp_refused_points_total": "an application that sends what is not taken",

@@ -181,6 +181,13 @@ def test_each_topic_and_group_is_told_by_one(brokers: Brokers, collectors: dict[
         assert set(told["edgevitals_topic_replicas"].values()) == {9}
         # Of its own disks each tells all: there is a replica of each topic.
         assert told["edgevitals_topic_size_bytes"] == {(str(node), topic): 0 for topic in TOPICS}
+        (directory,) = {where for _, where in told["edgevitals_log_directory_free_bytes"]}
+        assert directory == str(brokers.nodes[node].directory / "data")
+        disk = os.statvfs(directory)
+        size = disk.f_blocks * disk.f_frsize
+        assert told["edgevitals_log_directory_size_bytes"] == {(str(node), directory): size}
+        assert told["edgevitals_log_directory_offline"] == {(str(node), directory): 0}
+        assert told["edgevitals_broker_log_bytes"][str(node),] > 0
         lags = told["kafka_consumergroup_lag_sum"]
         assert {group for group, _ in lags} == groups_of(told)
         assert "kafka_topic_partition_leader" not in told, "nothing is wrong with any partition"

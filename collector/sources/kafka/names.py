@@ -63,6 +63,12 @@ TOPIC_SETTINGS_HASH = _own("edgevitals_topic_settings_hash")
 BROKER_SETTINGS = _own("edgevitals_broker_settings_info")
 BROKER_SETTINGS_HASH = _own("edgevitals_broker_settings_hash")
 
+BROKER_DATA = _own("edgevitals_broker_log_bytes")
+DIRECTORY_OFFLINE = _own("edgevitals_log_directory_offline")
+DIRECTORY_SIZE = _own("edgevitals_log_directory_size_bytes")
+DIRECTORY_FREE = _own("edgevitals_log_directory_free_bytes")
+DIRECTORY_RUNWAY = _own("edgevitals_log_directory_runway_seconds")
+
 AGE = _own("edgevitals_kafka_age_seconds")
 FAILURES = _own("edgevitals_kafka_failures")
 LEFT_OUT = _own("edgevitals_kafka_left_out")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from collector.admin.client import hint
 from collector.admin.wire import Failure
@@ -14,6 +15,7 @@ from collector.errors import SourceError
 from collector.patterns import matcher
 from collector.series import TargetSeries
 from collector.sources.kafka import names
+from collector.sources.kafka.disks import LogDirectories
 from collector.sources.kafka.groups import Groups
 from collector.sources.kafka.settings import Settings
 from collector.sources.kafka.topics import Topics
@@ -28,7 +30,10 @@ log = logging.getLogger(__name__)
 class KafkaSource:
     """Reads a cluster through the admin process."""
 
-    def __init__(self, reader: Reader, series: TargetSeries, config: KafkaConfig) -> None:
+    def __init__(
+        self, reader: Reader, series: TargetSeries, config: KafkaConfig, root: Path = Path("/")
+    ) -> None:
+        """`root` is the host's, where log directories are looked for."""
         self._reader = reader
         self._series = series
         has_partitions = matcher(config.partitions)
@@ -37,6 +42,7 @@ class KafkaSource:
         self._topics = Topics(series, is_topic, has_partitions)
         self._settings = Settings(series, is_topic)
         self._groups = Groups(series, is_group, has_partitions)
+        self._disks = LogDirectories(series, root)
         self._topic_part = _Part("topics")
         self._group_part = _Part("groups")
         self._last_left_out: dict[str, int] = {}
@@ -64,7 +70,7 @@ class KafkaSource:
             self._group_part.take(self._groups.values(view), now)
         else:
             self._group_part.repeat()
-        values = self._topic_part.values | self._group_part.values
+        values = self._topic_part.values | self._group_part.values | self._disks.values(view)
         for part in (self._topic_part, self._group_part):
             if part.taken_at is not None:
                 values[self._series.intern(names.AGE, {"part": part.name})] = now - part.taken_at

@@ -48,7 +48,7 @@ class Topics:
         if view.broker is None:
             return
         sizes: dict[str, float] = {}
-        for (topic, _), size in view.sizes.items():
+        for (topic, _), size in view.disks.sizes.items():
             sizes[topic] = sizes.get(topic, 0.0) + size
         for topic, size in sizes.items():
             if self._is_topic(topic):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collector.cluster.own_broker import Disks
 from collector.cluster.view import Log, View
 from collector.derive.loss import Position, Retention, time_to_loss
 
@@ -23,7 +24,7 @@ def view(size: float | None = 8_000.0, rate: float | None = 2.0) -> View:
         settings={},
         time_of=lambda _topic, _partition, offset: NOW - (200 - offset) / 2 if offset > 0 else None,
         rate_of=lambda _topic, _partition: rate,
-        sizes={} if size is None else {("orders", 0): size},
+        disks=Disks({} if size is None else {("orders", 0): size}),
     )
 
 
