@@ -18,10 +18,12 @@ from confluent_kafka.cimpl import NewTopic
 from collector.admin.client import Admin
 from collector.cluster.own_broker import Logs, OwnBroker
 from collector.cluster.reading import Cluster, Patterns
-from collector.config import KafkaConfig
+from collector.config import Address, JmxConfig, KafkaConfig
 from collector.errors import SourceError
-from collector.jmx import Client
+from collector.jmx import Client, JmxError
+from collector.names.rules import load_rules
 from collector.series import SeriesTable, TargetSeries
+from collector.sources.jmx_target import jmx_source
 from collector.sources.kafka import KafkaSource
 from tests.lab.kafka import HOST, Kafka
 from tests.lab.ports import free_port
@@ -236,3 +238,94 @@ def test_brokers_are_killed_and_their_share_moves(brokers: Brokers, collectors: 
         wait_for(
             lambda: is_shared({node: one.read() for node, one in collectors.items()}), READ_S * 3
         )
+
+
+OF_REPLICATION = (
+    *(f"kafka_server_replicamanager_{name}" for name in (
+        "underreplicatedpartitions", "underminisrpartitioncount", "atminisrpartitioncount",
+        "offlinereplicacount", "reassigningpartitions", "leadercount", "partitioncount",
+        "produceridcount", "partitionswithlatetransactionscount", "isrshrinkspersec_total",
+        "isrexpandspersec_total", "failedisrupdatespersec_total",
+    )),
+    *(f"kafka_server_replicafetchermanager_{name}" for name in (
+        "maxlag", "minfetchrate", "failedpartitionscount", "deadthreadcount",
+    )),
+    *(f"kafka_server_raft_metrics_{name}" for name in (
+        "current_state_info", "current_leader", "current_epoch", "current_vote", "high_watermark",
+        "log_end_offset", "log_end_epoch", "number_of_voters", "number_unknown_voter_connections",
+        "commit_latency_avg", "election_latency_avg", "append_records_rate", "fetch_records_rate",
+        "poll_idle_ratio_avg",
+    )),
+    *(f"kafka_controller_kafkacontroller_{name}" for name in (
+        "activecontrollercount", "activebrokercount", "fencedbrokercount", "globaltopiccount",
+        "globalpartitioncount", "offlinepartitionscount", "preferredreplicaimbalancecount",
+        "metadataerrorcount", "lastappliedrecordlagms", "lastappliedrecordoffset",
+        "timedoutbrokerheartbeatcount", "newactivecontrollerscount",
+    )),
+    *(f"kafka_server_broker_metadata_metrics_{name}" for name in (
+        "last_applied_record_offset", "last_applied_record_lag_ms", "metadata_load_error_count",
+        "metadata_apply_error_count",
+    )),
+    *(f"kafka_log_logmanager_{name}" for name in (
+        "offlinelogdirectorycount", "logdirectoryoffline",
+    )),
+    *(f"kafka_log_logcleaner_{name}" for name in (
+        "deadthreadcount", "max_clean_time_secs", "max_compaction_delay_secs",
+    )),
+    *(f"kafka_log_logcleanermanager_{name}" for name in (
+        "time_since_last_run_ms", "uncleanable_bytes", "uncleanable_partitions_count",
+    )),
+    "kafka_controller_controllerstats_uncleanleaderelectionspersec_total",
+    "kafka_server_metadataloader_currentcontrollerid",
+)  # fmt: skip
+"""What each node tells of replicas, logs and the quorum, under the profile default."""
+
+
+def test_replicas_logs_and_the_quorum_are_told_by_each_node(brokers: Brokers):
+    found: dict[int, dict[str, float]] = {}
+    states = []
+    for number, node in brokers.nodes.items():
+        table = SeriesTable()
+        jvm = JmxConfig(address=Address(HOST, node.jmx_port))
+        source = jmx_source(jvm, load_rules(["default"]), TargetSeries(table, {}))
+        reading = source.read(time.monotonic() + 20)
+        source.close()
+        found[number] = {}
+        for series_id, value in zip(reading.series, reading.values, strict=True):
+            found[number][table[series_id].name] = value
+            if table[series_id].name == "kafka_server_raft_metrics_current_state_info":
+                states += [text for key, text in table[series_id].labels if "state" in key]
+        assert sorted(set(OF_REPLICATION) - found[number].keys()) == []
+    told = list(found.values())
+    assert sorted(states) == ["follower", "follower", "leader"]
+    assert sum(one["kafka_controller_kafkacontroller_activecontrollercount"] for one in told) == 1
+    (leader,) = {one["kafka_server_raft_metrics_current_leader"] for one in told}
+    assert found[int(leader)]["kafka_controller_kafkacontroller_activecontrollercount"] == 1
+    assert {one["kafka_server_raft_metrics_number_of_voters"] for one in told} == {3}
+    assert {one["kafka_controller_kafkacontroller_activebrokercount"] for one in told} == {3}
+
+
+def test_a_controller_that_is_no_broker_is_not_taken_for_ours(tmp_path: Path):
+    port = free_port()
+    own = {
+        "process.roles": "controller",
+        "listeners": f"CONTROLLER://{HOST}:{port}",
+        "advertised.listeners": f"CONTROLLER://{HOST}:{port}",
+    }
+    kafka = Kafka(tmp_path / "kafka", voters={1: port}, properties=own)
+    kafka.start(wait=False)
+    try:
+        jvm = Client(HOST, kafka.jmx_port, selection=Logs())
+        wait_for(lambda: has_names(jvm), 60.0)
+        assert OwnBroker([jvm]).id(time.monotonic() + 10) is None
+        jvm.close()
+    finally:
+        kafka.kill()
+
+
+def has_names(jvm: Client) -> bool:
+    """Whether the node has said its id."""
+    try:
+        return bool(jvm.names("kafka.server:type=app-info,*", time.monotonic() + 5))
+    except JmxError:
+        return False
