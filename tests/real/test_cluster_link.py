@@ -13,8 +13,10 @@ from confluent_kafka.cimpl import NewTopic
 
 from collector.admin.client import Admin
 from collector.cluster.reading import Cluster, Patterns
-from collector.config import Address, JmxAccess, LinkConfig
+from collector.config import Address, JmxAccess, JmxConfig, LinkConfig
+from collector.names.rules import load_rules
 from collector.series import SeriesTable, TargetSeries
+from collector.sources.jmx_target import jmx_source
 from collector.sources.links.kinds import link_source
 from tests.lab.java.jvm import Jvm
 from tests.lab.kafka import HOST, Kafka
@@ -200,3 +202,17 @@ def test_the_source_of_a_link_made_at_the_destination_knows_no_position(
     assert told["edgevitals_link_position_known"]["orders",] == 0
     for name in ("lag_records", "lag_seconds", "time_to_loss_seconds", "failures"):
         assert f"edgevitals_link_{name}" not in told
+
+
+@pytest.mark.parametrize("profile", ["default", "strimzi", "cp-ansible", "cfk"])
+def test_what_the_link_tells_has_a_name_under_each_profile(
+    pair: tuple[LinkBroker, LinkBroker], profile: str
+):
+    table = SeriesTable()
+    jvm = JmxConfig(address=Address(HOST, pair[0].jvm.port))
+    source = jmx_source(jvm, load_rules([profile]), TargetSeries(table, {}))
+    reading = source.read(time.monotonic() + 20)
+    source.close()
+    names = {table[series_id].name for series_id in reading.series}
+    for part in ("clusterlinkfetchermanager", "fetcherlagmetrics", "cluster_link"):
+        assert [name for name in names if part in name], (part, sorted(names))
