@@ -49,6 +49,7 @@ def check(reader: Reader, problems: Problems, node: str | None) -> None:
     _pulse_has_its_own_topic(reader, problems)
     _sinks_differ(reader, problems)
     _jvms_have_names(reader, problems)
+    _links_fit(reader, problems)
     _jvms_can_be_entered(reader, problems)
     _urls_can_be_entered(reader, problems)
     _strangers_stay_out(reader, problems)
@@ -139,6 +140,23 @@ def _jvms_have_names(reader: Reader, problems: Problems) -> None:
         if isinstance(section, JmxConfig) and not section.names:
             below = (*path, "names")
             problems.error(reader.places[below], "is empty: write [default]", below)
+
+
+def _links_fit(reader: Reader, problems: Problems) -> None:
+    for path, link in reader.built.items():
+        if not isinstance(link, LinkConfig):
+            continue
+        wrong = []
+        if not link.jmx:
+            wrong.append(("jmx", "is empty: write [{address: HOST:PORT}]"))
+        if link.kind == "cluster_link":
+            says = "is MirrorMaker's: a cluster link has none, leave it out"
+            keys = ("source", "target", "connect", "offset_syncs")
+            wrong += [(key, says) for key in keys if getattr(link, key)]
+        elif link.side == "target" and link.offset_syncs:
+            wrong.append(("offset_syncs", "is at the source: leave it out, or write side: source"))
+        for key, says in wrong:
+            problems.error(reader.places[*path, key], says, (*path, key))
 
 
 def _jvms_can_be_entered(reader: Reader, problems: Problems) -> None:

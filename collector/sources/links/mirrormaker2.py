@@ -155,8 +155,8 @@ class MirrorMaker2:
 
     def _count_lost(self, topics: Mapping[str, TopicView]) -> None:
         """Count what MirrorMaker skipped because the source's log had dropped it."""
-        if self._syncs is None:
-            return
+        if self._syncs is None or not topics:
+            return  # while the cluster is away nobody can tell: the jumps wait, bounded
         for name in topics:
             self._lost.setdefault(name, 0)
         jumps, self._syncs.jumps = self._syncs.jumps, []
@@ -180,8 +180,12 @@ class Beans:
 
     @property
     def topics(self) -> set[str]:
-        """Topics of the source that the beans tell of."""
-        return self._of_topic.keys() | self._lags.keys()
+        """Topics of the source that the beans tell of.
+
+        Kafka's clients have each topic with a dot twice, the second time with `_` for it.
+        """
+        twins = {topic.replace(".", "_") for topic in self._lags if "." in topic}
+        return self._of_topic.keys() | (self._lags.keys() - twins)
 
     @property
     def tasks(self) -> dict[str, int]:
@@ -189,12 +193,12 @@ class Beans:
 
     def add(self, keys: Mapping[str, str], told: Mapping[str, float]) -> None:
         kind = keys.get("type", "")
-        if kind == CONNECTOR and self._flow.is_of(keys["source"], keys["target"]):
+        if not self._is_of_flow(keys):
+            return
+        if kind == CONNECTOR:
             topic = unquote(keys["topic"]).removeprefix(f"{keys['source']}.")
             self._of_topic.setdefault(topic, {})[int(keys["partition"])] = told
-        elif kind == "MirrorCheckpointConnector" and self._flow.is_of(
-            keys["source"], keys["target"]
-        ):
+        elif kind == "MirrorCheckpointConnector":
             found = told.get("checkpoint-latency-ms", 0.0) / 1000
             self.checkpoint_latency_s = max(found, self.checkpoint_latency_s or 0.0)
         elif kind == "connect-worker-metrics" and keys.get("connector") == self._flow.connector:

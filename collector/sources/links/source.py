@@ -37,7 +37,11 @@ class LinkSource:
         topics = self._topics(view)
         found = self._link.read(topics, deadline)
         self._say(dict(found.failures))
-        told = {name: topic for name, topic in found.topics.items() if self._is_wanted(name)}
+        told = {
+            name: topic
+            for name, topic in found.topics.items()
+            if (name in topics if topics else self._is_wanted(name))  # others' are told by others
+        }
         values = self._model.values(found._replace(topics=told), view, topics)
         return Reading(list(values), list(map(float, values.values())))
 
