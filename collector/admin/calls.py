@@ -99,9 +99,17 @@ class Calls:
         return max(0.05, min(LONGEST_CALL, left / 2))
 
     def results(
-        self, call: str, futures: dict[T, Future[Any]], *, explain: bool = False
+        self,
+        call: str,
+        futures: dict[T, Future[Any]],
+        *,
+        explain: bool = False,
+        is_asked_again: bool = False,
     ) -> dict[T, Any]:
-        """Wait for all futures of one call and return those that succeeded."""
+        """Wait for all futures of one call and return those that succeeded.
+
+        Failures are noted, but for time-outs of what `is_asked_again`.
+        """
         results = {}
         until = min(time.monotonic() + LONGEST_CALL + SLACK, self._ends)
         for about, future in futures.items():
@@ -111,8 +119,12 @@ class Calls:
             try:
                 results[about] = future.result(timeout=max(0.0, until - time.monotonic()))
             except KafkaException as error:
-                self.failed(call, *named(error.args[0]), str(name), explain=explain)
+                code, text = named(error.args[0])
+                if not (is_asked_again and code == "_TIMED_OUT"):
+                    self.failed(call, code, text, str(name), explain=explain)
             except TimeoutError:
+                if is_asked_again:
+                    continue
                 self.failed(call, "_TIMED_OUT", "no answer in time", str(name), explain=explain)
         return results
 
