@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from collector.cluster.view import TopicView
-from collector.errors import SourceError
-from collector.jmx import BeanInfo, Client, JmxError, ObjectName, unquote
+from collector.jmx import BeanInfo, Client, ObjectName, unquote
 from collector.sources.links.reading import LinkReading, State, Topic
+from collector.sources.links.scraping import scrape
 
 _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "ClusterLinkFetcherManager": ("Value",),
@@ -73,20 +73,7 @@ class ClusterLink:
     def read(self, topics: Mapping[str, TopicView], deadline: float) -> LinkReading:
         """Read it once. Raises SourceError when no broker answers."""
         beans = Beans()
-        errors: list[JmxError] = []
-        for broker in self._brokers:
-            try:
-                for layout, values in broker.scrape(deadline).readings:
-                    told = {
-                        slot.attribute: float(value)
-                        for slot, value in zip(layout.slots, values, strict=True)
-                        if isinstance(value, int | float)
-                    }
-                    beans.add(layout.bean.name.properties, told)
-            except JmxError as error:
-                errors.append(error)
-        if len(errors) == len(self._brokers):
-            raise SourceError(errors[0].message, errors[0].hint)
+        errors = scrape(self._brokers, beans.add, deadline)
         failures: dict[str, str] = {}
         if errors:
             failures["jmx"] = str(errors[0])

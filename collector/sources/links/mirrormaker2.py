@@ -15,21 +15,19 @@ from typing import NamedTuple
 
 from collector.cluster.view import TopicView
 from collector.errors import SourceError
-from collector.jmx import BeanInfo, Client, JmxError, ObjectName, unquote
+from collector.jmx import BeanInfo, Client, ObjectName, unquote
 from collector.sources.links.connect import Connector
 from collector.sources.links.offset_syncs import OffsetSyncs
 from collector.sources.links.reading import LinkReading, State, Topic
+from collector.sources.links.scraping import scrape
+
+_TASKS = "connector-%s-task-count"
+TASK_STATES = ("running", "paused", "failed", "unassigned")
 
 _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "MirrorSourceConnector": ("record-age-ms", "replication-latency-ms", "byte-rate"),
     "MirrorCheckpointConnector": ("checkpoint-latency-ms",),
-    "connect-worker-metrics": (
-        "connector-total-task-count",
-        "connector-running-task-count",
-        "connector-paused-task-count",
-        "connector-failed-task-count",
-        "connector-unassigned-task-count",
-    ),
+    "connect-worker-metrics": tuple(_TASKS % state for state in TASK_STATES),
     "consumer-fetch-manager-metrics": ("records-lag",),
     "consumer-metrics": ("connection-count",),
     "producer-metrics": ("connection-count",),
@@ -43,8 +41,6 @@ PATTERNS = (
     "kafka.producer:type=producer-metrics,*",
 )
 CONNECTOR = "MirrorSourceConnector"
-_TASKS = "connector-%s-task-count"
-TASK_STATES = ("running", "paused", "failed", "unassigned")
 
 
 class Wanted:
@@ -102,20 +98,7 @@ class MirrorMaker2:
     def read(self, topics: Mapping[str, TopicView], deadline: float) -> LinkReading:
         """Read it once. Raises SourceError when no worker answers."""
         beans = Beans(self._flow)
-        errors: list[JmxError] = []
-        for worker in self._workers:
-            try:
-                for layout, values in worker.scrape(deadline).readings:
-                    told = {
-                        slot.attribute: float(value)
-                        for slot, value in zip(layout.slots, values, strict=True)
-                        if isinstance(value, int | float)
-                    }
-                    beans.add(layout.bean.name.properties, told)
-            except JmxError as error:
-                errors.append(error)
-        if len(errors) == len(self._workers):
-            raise SourceError(errors[0].message, errors[0].hint)
+        scrape(self._workers, beans.add, deadline)
         state = beans.state()
         tasks: Mapping[str, int] = beans.tasks
         failures: dict[str, str] = {}
@@ -124,7 +107,7 @@ class MirrorMaker2:
             if self._connector is not None:
                 told_by_connect = self._connector.read(deadline)
                 state = told_by_connect.state or state
-                tasks = told_by_connect.tasks or tasks
+                tasks = told_by_connect.tasks
                 positions = self._connector.positions(self._flow.source, deadline)
         except SourceError as error:
             failures["connect"] = str(error)
