@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from collector.admin.wire import Broker, Failure, Partition
 from collector.cluster.own_broker import Disks
-from collector.derive.loss import Position
+from collector.derive.loss import Position, Retention, retention
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -76,6 +76,11 @@ class View(NamedTuple):
     broker_settings: Mapping[int, Mapping[str, str]] = MappingProxyType({})
     rate_of: Callable[[str, int], float | None] = lambda _topic, _partition: None
     disks: Disks = Disks()
+
+    def retention_of(self, topic: str) -> Retention | None:
+        """Return how long the topic keeps records, None while its settings are not known."""
+        settings = self.settings.get(topic)
+        return None if settings is None else retention(settings)
 
     def position(self, topic: str, partition: int, offset: int, log: Log) -> Position:
         """Return where a reader stands that reads `offset` next.

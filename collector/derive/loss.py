@@ -1,9 +1,9 @@
 """Time to data loss: how long Kafka still keeps the oldest record that a reader has not read.
 
-A safe lower bound. Kafka deletes whole closed segments, when the newest record of one is too old,
-and looks every `log.retention.check.interval.ms`: the record is gone between this time and that
-plus `segment.ms` plus one interval. A disk that is full loses more than records; it has a series of
-its own.
+A lower bound, as far as position and age are known: Kafka deletes whole closed segments, when the
+newest record of one is too old, and looks every `log.retention.check.interval.ms`: the record is
+gone between this time and that plus `segment.ms` plus one interval. Where bytes are not known, size
+is left out. A disk that is full loses more than records; it has a series of its own.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Position(NamedTuple):
     inflow: float | None = None
 
 
-def time_to_loss(retention: Retention, position: Position) -> float | None:
+def time_to_loss(retention: Retention | None, position: Position) -> float | None:
     """Return seconds, 0 when the record may be gone any moment; None when nobody can tell.
 
     By age and by size, the lesser of both. A topic without a bound, or a compacted one, loses
-    nothing by retention: None as well.
+    nothing by retention: None as well. `retention` is None when the settings are not known.
     """
-    if not retention.is_lossy:
+    if retention is None or not retention.is_lossy:
         return None
     found = []
     if retention.seconds is not None and position.age_s is not None:

@@ -98,7 +98,8 @@ class OffsetTimes:
     def time_of(self, offset: int) -> float | None:
         """Return when the record at `offset` was written, None when that can't be told.
 
-        The earliest time that fits a steady writer: an age is told too long rather than too short.
+        As of a steady writer between two points; of one that writes in bursts the record may be
+        as old as `bracket` says.
         """
         start, stop = self.bracket(offset)
         if start is None or stop is None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector.cluster.view import Commit, GroupView, Place, View
-from collector.derive.loss import retention, time_to_loss
+from collector.derive.loss import Retention, time_to_loss
+from collector.derive.totals import whole_sum
 from collector.series import Family, TargetSeries
 from collector.sources.kafka import names
 
@@ -38,20 +39,22 @@ class Groups:
         values[self._series.intern(names.MEMBERS, one)] = group.members
         about = {"state": group.state, "type": group.type, "coordinator": str(group.coordinator)}
         values[self._series.intern(names.GROUP_INFO, one | about)] = 1
-        by_topic: dict[str, list[_Behind]] = {}
-        for place, commit in group.commits.items():
-            behind = _behind(place, commit, view)
-            by_topic.setdefault(place[0], []).append(behind)
-            if self._has_partitions(place[0]) or behind.lost:
-                self._add_partition(values, group.name, place, commit, behind)
-        for topic, all_ in by_topic.items():
+        by_topic: dict[str, dict[int, Commit]] = {}
+        for (topic, partition), commit in group.commits.items():
+            by_topic.setdefault(topic, {})[partition] = commit
+        for topic, commits in by_topic.items():
+            is_asked, kept = self._has_partitions(topic), view.retention_of(topic)
+            all_ = []
+            for partition, commit in commits.items():
+                behind = _behind((topic, partition), commit, kept, view)
+                all_.append(behind)
+                if is_asked or behind.lost:
+                    self._add_partition(values, group.name, (topic, partition), behind)
             for family, value in _totals(all_).items():
                 if value is not None:
                     values[self._series.intern(family, one | {"topic": topic})] = value
 
-    def _add_partition(
-        self, values: Values, group: str, place: Place, commit: Commit, behind: _Behind
-    ) -> None:
+    def _add_partition(self, values: Values, group: str, place: Place, behind: _Behind) -> None:
         key = group, *place
         ids = self._ids.get(key)
         if ids is None:
@@ -60,7 +63,7 @@ class Groups:
             ids = [self._series.intern(family, labels) for family in families]
             self._ids[key] = ids
         committed, lag, seconds = ids
-        values[committed] = commit.offset
+        values[committed] = behind.committed
         if behind.lag is not None:
             values[lag] = behind.lag
         if behind.seconds is not None:
@@ -78,17 +81,13 @@ class _Behind:
     to_loss: float | None
 
 
-def _behind(place: Place, commit: Commit, view: View) -> _Behind:
-    topic, partition = place
+def _behind(place: Place, commit: Commit, kept: Retention | None, view: View) -> _Behind:
     offset, (oldest, end) = commit
     lost = None if oldest is None else max(0, oldest - offset)
-    settings = view.settings.get(topic)
-    kept = None if settings is None else retention(settings)
     # Below 0 only when the topic was cut or made anew.
     lag = None if end is None else max(0, end - offset)
-    position = view.position(topic, partition, offset, commit.log)
-    to_loss = None if kept is None else time_to_loss(kept, position)
-    return _Behind(offset, lag, lost, position.age_s, to_loss)
+    position = view.position(*place, offset, commit.log)
+    return _Behind(offset, lag, lost, position.age_s, time_to_loss(kept, position))
 
 
 def _totals(all_: list[_Behind]) -> dict[Family, float | None]:
@@ -98,15 +97,10 @@ def _totals(all_: list[_Behind]) -> dict[Family, float | None]:
     """
     return {
         names.COMMITTED_SUM: sum(one.committed for one in all_),
-        names.LAG_SUM: _whole_sum([one.lag for one in all_]),
-        names.LOST_RECORDS: _whole_sum([one.lost for one in all_]),
+        names.LAG_SUM: whole_sum(one.lag for one in all_),
+        names.LOST_RECORDS: whole_sum(one.lost for one in all_),
         names.LAG_SECONDS: max((s for one in all_ if (s := one.seconds) is not None), default=None),
         names.TIME_TO_LOSS: min(
             (s for one in all_ if (s := one.to_loss) is not None), default=None
         ),
     }
-
-
-def _whole_sum(values: list[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None

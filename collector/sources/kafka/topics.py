@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from collector.admin.wire import Broker, Partition
 from collector.cluster.view import Log, TopicView, View
 from collector.derive.loss import retention
+from collector.derive.totals import whole_sum
 from collector.series import TargetSeries
 from collector.sources.kafka import names
 
@@ -63,6 +64,7 @@ class Topics:
         view: View,
     ) -> None:
         partitions = topic.partitions
+        logs = [topic.logs.get(one.id, _NO_LOG) for one in partitions]
         of_topic = {
             names.PARTITIONS: len(partitions),
             names.LEADERLESS: sum(one.leader < 0 for one in partitions),
@@ -70,8 +72,8 @@ class Topics:
             names.UNDER_REPLICATED_ALL: sum(_is_under_replicated(one) for one in partitions),
             names.REPLICAS_ALL: sum(len(one.replicas) for one in partitions),
             names.IN_SYNC_ALL: sum(len(one.in_sync) for one in partitions),
-            names.OLDEST_SUM: _sum(topic, [log.oldest for log in topic.logs.values()]),
-            names.END_SUM: _sum(topic, [log.end for log in topic.logs.values()]),
+            names.OLDEST_SUM: whole_sum(log.oldest for log in logs),
+            names.END_SUM: whole_sum(log.end for log in logs),
             names.OLDEST_AGE: _oldest_age(topic, view),
         }
         if settings is not None:
@@ -135,12 +137,6 @@ def _is_under_replicated(partition: Partition) -> bool:
 
 def _least_in_sync(settings: Mapping[str, str] | None) -> int:
     return int(settings.get("min.insync.replicas", 1)) if settings is not None else 1
-
-
-def _sum(topic: TopicView, offsets: Sequence[int | None]) -> int | None:
-    """A sum without one of its partitions would be too low: then there is none."""
-    known = [offset for offset in offsets if offset is not None]
-    return sum(known) if len(known) == len(topic.partitions) else None
 
 
 def _oldest_age(topic: TopicView, view: View) -> float | None:

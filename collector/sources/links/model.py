@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from collector import catalog
 from collector.cluster.view import TopicView, View
-from collector.derive.loss import retention, time_to_loss
+from collector.derive.loss import time_to_loss
 from collector.derive.rates import Growth
+from collector.derive.totals import whole_sum
 from collector.series import TargetSeries
 from collector.sources.links.reading import LinkReading, State, Topic
 
@@ -135,22 +136,20 @@ class LinkModel:
 
 
 def _lag(topic: TopicView, positions: Mapping[int, int], view: View) -> Lag:
-    settings = view.settings.get(topic.name)
-    bound = retention(settings) if settings is not None else None
-    records: float | None = 0
+    kept = view.retention_of(topic.name)
+    records: list[int | None] = []
     seconds: list[float] = []
     losses: list[float] = []
     for partition, log in topic.logs.items():
         position = positions.get(partition)
         if position is None or log.end is None:
-            records = None
+            records.append(None)
             continue
-        behind = max(0, log.end - position)
-        records = None if records is None else records + behind
+        records.append(max(0, log.end - position))
         stand = view.position(topic.name, partition, position, log)
         if stand.age_s is not None:
             seconds.append(stand.age_s)
-        loss = time_to_loss(bound, stand) if bound is not None else None
+        loss = time_to_loss(kept, stand)
         if loss is not None:
             losses.append(loss)
-    return Lag(records, max(seconds, default=None), min(losses, default=None))
+    return Lag(whole_sum(records), max(seconds, default=None), min(losses, default=None))
