@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import NamedTuple
 
 from collector.admin.client import Admin, Snapshot
 from collector.admin.wire import EVERY_BROKER, Failure, ReadSnapshot
 from collector.cluster.own_broker import Disks, OwnBroker
+from collector.cluster.settings import KeptSettings
 from collector.cluster.times import Question, Times
 from collector.cluster.view import Commit, GroupView, Log, Place, TopicView, View
 
@@ -21,12 +22,9 @@ MAX_COMMITS = 20_000
 FRESH_S = 5.0
 """A view that is older is nobody's of this round: it is read anew."""
 
-SETTINGS_S = 300.0
 MOST_SETTINGS = 2_000
 MOST_BROKERS = 20
-"""Settings are read again after so long, and of so many topics and brokers at most."""
-AGAIN_S = 60.0
-"""Until those of brokers that could not be read are asked for again."""
+"""Settings are read of so many topics and brokers at most."""
 
 LEFT_FOR_TIMES_S = 0.3
 """Of the deadline. With less left, times are learnt at the next read."""
@@ -60,8 +58,8 @@ class Cluster:
         self._readers = 0
         self._read_at = 0.0
         self._times = Times()
-        self._settings = _Settings()
-        self._broker_settings = _BrokerSettings()
+        self._settings = KeptSettings(admin.topic_configs, MOST_SETTINGS)
+        self._broker_settings = KeptSettings(admin.broker_configs, MOST_BROKERS)
 
     def reader(self) -> Reader:
         """Return the cluster as one target sees it: a new view at each read."""
@@ -109,9 +107,9 @@ class Cluster:
             names = {topic.name for topic in topics} | {
                 topic for group in groups for topic, _ in group.commits
             }
-            failures += self._settings.learn(sorted(names), self._admin, deadline)
+            failures += self._settings.learn(names, deadline)
             alive = [one.id for one in found.brokers if broker is None or one.id == broker]
-            failures += self._broker_settings.learn(alive, self._admin, deadline)
+            failures += self._broker_settings.learn(alive, deadline)
             ask = self._asker(deadline, failures)
             self._times.learn(_wanted(topics, groups), _ends(topics, groups), now, ask)
         return View(
@@ -159,67 +157,6 @@ class Reader:
     def close(self) -> None:
         """No more views are read. Never raises."""
         self._cluster.leave()
-
-
-class _Settings:
-    """Settings of topics, kept for a while: they seldom change."""
-
-    def __init__(self) -> None:
-        self.of: dict[str, Mapping[str, str]] = {}
-        self._tried: set[str] = set()
-        self._failures: list[Failure] = []
-        self._due_at = 0.0
-
-    def learn(self, names: Sequence[str], admin: Admin, deadline: float) -> list[Failure]:
-        """Read what is due, or new; return what failed when it was read last.
-
-        What can't be read any more is not kept; what is refused is asked for again after AGAIN_S.
-        """
-        now = time.monotonic()
-        if now >= self._due_at:
-            self._tried.clear()
-            self._failures = []
-        wanted = [name for name in names[:MOST_SETTINGS] if name not in self._tried]
-        if not wanted:
-            return self._failures
-        found, failures = admin.topic_configs(wanted, deadline)
-        if not self._tried:
-            self.of = {}
-            self._due_at = now + SETTINGS_S
-        is_refused = any(failure.is_forbidden for failure in failures)
-        if is_refused:
-            self._due_at = min(self._due_at, now + AGAIN_S)
-            self._failures = [*self._failures, *failures]
-        self._tried.update(wanted if is_refused else found)
-        self.of = {**self.of, **found}
-        return self._failures if is_refused else [*self._failures, *failures]
-
-
-class _BrokerSettings:
-    """Settings of brokers, kept for a while. What Kafka refuses us to see is not kept."""
-
-    def __init__(self) -> None:
-        self.of: dict[int, Mapping[str, str]] = {}
-        self._tried: frozenset[int] = frozenset()
-        self._failures: list[Failure] = []
-        self._due_at = 0.0
-
-    def learn(self, ids: Sequence[int], admin: Admin, deadline: float) -> list[Failure]:
-        """Read what is due, or of a broker that is new; return what failed when it was read."""
-        now = time.monotonic()
-        wanted = frozenset(sorted(ids)[:MOST_BROKERS])
-        if now >= self._due_at or not wanted <= self._tried:
-            found: dict[int, dict[str, str]] = {}
-            self._failures = []
-            if wanted:
-                found, self._failures = admin.broker_configs(sorted(wanted), deadline)
-            is_refused = any(failure.is_forbidden for failure in self._failures)
-            # What was only late is asked for again at once.
-            self._tried = wanted if is_refused else frozenset(found)
-            self._due_at = now + (AGAIN_S if is_refused else SETTINGS_S)
-            kept = {} if is_refused else {n: self.of[n] for n in wanted if n in self.of}
-            self.of = {**kept, **found}
-        return self._failures
 
 
 def _topics(found: Snapshot) -> list[TopicView]:

@@ -84,7 +84,7 @@ def test_settings_and_the_numbers_that_change_with_them(own_broker: Kafka, monke
     assert labels["log_retention_ms"] == "unset"
     assert "PLAINTEXT" in labels["listener_security_protocol_map"]
     assert "edgevitals_kafka_failures" not in before
-    monkeypatch.setattr("collector.cluster.reading.SETTINGS_S", 0.0)
+    monkeypatch.setattr("collector.cluster.settings.SETTINGS_S", 0.0)
     with collector(broker) as (table, source):
         again = read(table, source)
         of_topic, of_broker = "edgevitals_topic_settings_hash", "edgevitals_broker_settings_hash"

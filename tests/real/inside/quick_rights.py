@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collector import pump, rights
 from collector.__main__ import main
-from collector.cluster import reading
+from collector.cluster import settings
 
 if __name__ == "__main__":
     rights.EVERY_S = 0.5
-    reading.SETTINGS_S = 0.5
+    settings.SETTINGS_S = 0.5
     pump.FIRST_HOLD_S = 0.5
     main()

@@ -20,7 +20,7 @@ from collector.admin.wire import (
     Topics,
     encode,
 )
-from collector.cluster import reading
+from collector.cluster import reading, settings
 from collector.cluster.view import View
 from tests.unit.admin.scripted import Turn, scripted
 
@@ -70,7 +70,7 @@ def test_a_broker_that_is_new_is_asked_at_once(play):
 
 
 def test_what_fails_is_told_until_it_is_asked_again(play, monkeypatch):
-    monkeypatch.setattr(reading, "SETTINGS_S", 0.0)
+    monkeypatch.setattr(settings, "SETTINGS_S", 0.0)
     read = play([cluster_of(*BROKERS), turn(ONE, TWO), cluster_of(*BROKERS), turn(ONE, LATE)])
     read()
     view = read()
@@ -79,9 +79,15 @@ def test_what_fails_is_told_until_it_is_asked_again(play, monkeypatch):
 
 
 def test_what_we_may_no_longer_see_is_not_told(play, monkeypatch):
-    monkeypatch.setattr(reading, "SETTINGS_S", 0.0)
+    monkeypatch.setattr(settings, "SETTINGS_S", 0.0)
     read = play([cluster_of(*BROKERS), turn(ONE, TWO), cluster_of(*BROKERS), turn(REFUSED)])
     read()
     view = read()
     assert view.broker_settings == {}
     assert view.failures == [REFUSED]
+
+
+def test_a_broker_that_is_gone_is_not_told(play):
+    read = play([cluster_of(*BROKERS), turn(ONE, TWO), cluster_of(BROKERS[1])])
+    read()
+    assert read().broker_settings == {2: TWO.values}
