@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -75,17 +75,23 @@ class Calls:
         return metadata
 
     def start_offsets(
-        self, places: Sequence[Place], spec: OffsetSpec
+        self, wanted: Mapping[Place, OffsetSpec], longest: float = LONGEST_CALL
     ) -> dict[TopicPartition, Future[Any]]:
         """Begin to ask for one offset of each partition; see `results`."""
-        wanted = {TopicPartition(topic, partition): spec for topic, partition in places}
-        return self.client.list_offsets(wanted, request_timeout=self.share())
+        specs = {TopicPartition(*place): spec for place, spec in wanted.items()}
+        return self.client.list_offsets(specs, request_timeout=min(longest, self.share()))
 
     def take_offsets(
-        self, call: str, places: Sequence[Place], spec: OffsetSpec
+        self,
+        call: str,
+        wanted: Mapping[Place, OffsetSpec],
+        longest: float = LONGEST_CALL,
+        *,
+        is_asked_again: bool = False,
     ) -> dict[Place, int]:
-        """Ask for one offset of each partition, -1 for one that there is not."""
-        results = self.results(call, self.start_offsets(places, spec))
+        """Ask for one offset of each partition, -1 for one that there is not; see `results`."""
+        futures = self.start_offsets(wanted, longest)
+        results = self.results(call, futures, is_asked_again=is_asked_again)
         return {place_of(tp): found.offset for tp, found in results.items()}
 
     def share(self) -> float:

@@ -18,21 +18,17 @@ from threading import Event, Thread
 from typing import TypeVar
 
 from collector.admin.process import AdminProcess, Died, Late
+from collector.admin.told import Snapshot
 from collector.admin.wire import (
     Allowed,
     Answer,
     Broker,
     BrokerConfig,
     Cluster,
-    Commits,
     CreateTopic,
     DescribeTopic,
     Failure,
-    Group,
-    Groups,
-    LeftOut,
     ListBrokers,
-    Offsets,
     Properties,
     ReadBrokerConfigs,
     ReadRights,
@@ -41,10 +37,8 @@ from collector.admin.wire import (
     ReadTopicConfigs,
     Request,
     Times,
-    Topic,
     TopicConfig,
     TopicDescription,
-    Topics,
 )
 from collector.credentials import renewed
 
@@ -85,28 +79,6 @@ class AdminStats:
     def age(self, now: float) -> float | None:
         """Return the seconds since the last whole answer, None when there was none yet."""
         return None if self.answered_at is None else now - self.answered_at
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """What one request told of a cluster, as far as it came.
-
-    `offsets` is {(topic, partition): (oldest offset, end offset)} and `commits` {(group, topic,
-    partition): [committed offset, oldest offset, end offset read after it]}, -1 for one that
-    Kafka did not give. `failures` says what Kafka refused, `failure` how our own process failed.
-    `is_topics_whole`: all brokers, topics and offsets that can be had are here.
-    """
-
-    brokers: list[Broker] = field(default_factory=list)
-    cluster_id: str = ""
-    topics: list[Topic] = field(default_factory=list)
-    offsets: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
-    is_topics_whole: bool = False
-    groups: list[Group] = field(default_factory=list)
-    commits: dict[tuple[str, str, int], list[int]] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
-    failure: Failure | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -150,32 +122,7 @@ class Admin:
 
     def snapshot(self, wanted: ReadSnapshot, deadline: float) -> Snapshot:
         """Read brokers, topics, groups and their offsets."""
-        answers, failure = self._ask(wanted, deadline)
-        snapshot = Snapshot(failure=failure)
-        for answer in answers:
-            match answer:
-                case Cluster():
-                    snapshot.brokers, snapshot.cluster_id = answer.brokers, answer.id
-                case Topics():
-                    snapshot.topics = answer.topics
-                case Offsets():
-                    snapshot.is_topics_whole |= answer.is_last
-                    snapshot.offsets |= {
-                        (t, p): (first, end) for t, p, first, end in answer.offsets
-                    }
-                case Groups():
-                    snapshot.groups = answer.groups
-                case Commits():
-                    snapshot.commits |= {
-                        (answer.group, t, p): offsets for t, p, *offsets in answer.offsets
-                    }
-                case LeftOut():
-                    snapshot.left_out[answer.what] = answer.count
-                case Failure():
-                    snapshot.failures.append(answer)
-                case _:
-                    pass
-        return snapshot
+        return Snapshot.of(*self._ask(wanted, deadline))
 
     def create_topic(
         self,

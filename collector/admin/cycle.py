@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from confluent_kafka import TopicCollection, TopicPartition
+from confluent_kafka import TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented, not in __all__
     ConfigResource,
     NewTopic,
@@ -12,7 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented,
     ResourceType,
 )
 
-from collector.admin.calls import Calls, OutOfTime, Place, batches, place_of
+from collector.admin.calls import Calls, OutOfTime, Place, batches
 from collector.admin.grants import Grants
 from collector.admin.snapshot import PARTITIONS_PER_CALL, Snapshot
 from collector.admin.wire import (
@@ -79,9 +79,8 @@ class Cycle:
 
         A call takes one time of a partition: several of one go into calls one after the other.
         """
-        calls = self._calls
-        turns: list[dict[tuple[str, int], int]] = []
-        met: dict[tuple[str, int], int] = {}
+        turns: list[dict[Place, int]] = []
+        met: dict[Place, int] = {}
         for topic, partition, at_ms in request.places:
             turn = met[topic, partition] = met.get((topic, partition), -1) + 1
             if turn == len(turns):
@@ -89,25 +88,21 @@ class Cycle:
             turns[turn][topic, partition] = at_ms
         for asked in turns:
             for batch in batches(list(asked), PARTITIONS_PER_CALL):
-                found = self._first_offsets(batch, asked, is_asked_again=True)
-                if late := [at for at in batch if at not in found]:
-                    found |= self._first_offsets(late, asked, is_asked_again=False)
-                calls.tell(Times([(*at, asked[at], offset) for at, offset in found.items()]))
+                found = self._first_offsets({at: asked[at] for at in batch})
+                self._calls.tell(Times([(*at, asked[at], offset) for at, offset in found.items()]))
 
-    def _first_offsets(
-        self, places: Sequence[Place], asked: Mapping[Place, int], *, is_asked_again: bool
-    ) -> dict[Place, int]:
+    def _first_offsets(self, asked: Mapping[Place, int]) -> dict[Place, int]:
         """Ask for one time of each partition.
 
         Some call in a hundred of librdkafka 2.16 never learns the leaders ("Failed to query
         partition leaders") and takes all the time that it is given; the same once more does.
         """
-        calls = self._calls
-        wanted = {TopicPartition(*at): OffsetSpec.for_timestamp(asked[at]) for at in places}
-        seconds = min(LONGEST_TIMES_CALL, calls.share())
-        futures = calls.client.list_offsets(wanted, request_timeout=seconds)
-        results = calls.results("read offsets by time", futures, is_asked_again=is_asked_again)
-        return {place_of(tp): one.offset for tp, one in results.items()}
+        call, take = "read offsets by time", self._calls.take_offsets
+        wanted = {at: OffsetSpec.for_timestamp(at_ms) for at, at_ms in asked.items()}
+        found = take(call, wanted, LONGEST_TIMES_CALL, is_asked_again=True)
+        if late := {at: spec for at, spec in wanted.items() if at not in found}:
+            found |= take(call, late, LONGEST_TIMES_CALL)
+        return found
 
     def _create_topic(self, request: CreateTopic) -> None:
         topic = NewTopic(

@@ -109,8 +109,8 @@ class Snapshot:
     def _tell_offsets(self, places: Sequence[Place]) -> None:
         calls = self._calls
         for batch in batches(places, PARTITIONS_PER_CALL):
-            oldest = calls.start_offsets(batch, OLDEST)
-            ends = calls.take_offsets("read end offsets", batch, END)
+            oldest = calls.start_offsets(dict.fromkeys(batch, OLDEST))
+            ends = calls.take_offsets("read end offsets", dict.fromkeys(batch, END))
             firsts = calls.results("read oldest offsets", oldest)
             starts = {place_of(tp): found.offset for tp, found in firsts.items()}
             self._oldest |= starts
@@ -184,10 +184,10 @@ class Snapshot:
         calls = self._calls
         ends: dict[Place, int] = {}
         for part in batches(places, PARTITIONS_PER_CALL):
-            ends |= calls.take_offsets("read end offsets after commits", part, END)
-            others = [at for at in part if at not in self._oldest]
+            ends |= calls.take_offsets("read end offsets after commits", dict.fromkeys(part, END))
+            others = dict.fromkeys((at for at in part if at not in self._oldest), OLDEST)
             if others:
-                self._oldest |= calls.take_offsets("read oldest offsets", others, OLDEST)
+                self._oldest |= calls.take_offsets("read oldest offsets", others)
         return ends
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import NamedTuple
 
-from collector.admin.client import Admin, Snapshot
+from collector.admin.client import Admin
+from collector.admin.told import Snapshot
 from collector.admin.wire import EVERY_BROKER, Failure, ReadSnapshot
 from collector.cluster.own_broker import Disks, OwnBroker
 from collector.cluster.settings import KeptSettings

@@ -24,7 +24,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from collector.admin.client import COMMAND, Admin, Snapshot
+from collector.admin.client import COMMAND, Admin
+from collector.admin.told import Snapshot
 from collector.admin.wire import (
     Failure,
     Hello,

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from collector.admin import client as admin_module
-from collector.admin.client import Admin, Snapshot, hint
+from collector.admin.client import Admin, hint
+from collector.admin.told import Snapshot
 from collector.admin.wire import (
     Answer,
     Broker,
