@@ -81,6 +81,7 @@ class Report:
         put("edgevitals_admin_crashes_total", self._admin.stats.crashes)
         put("edgevitals_admin_late_total", self._admin.stats.late)
         put("edgevitals_process_start_time_seconds", self._started_at)
+        sinks = {name: total(lanes) for name, lanes in self.sinks.items()}
         for view in self.pumps:
             report = view.report
             backlog, oldest_ms = self._backlog(view)
@@ -91,16 +92,15 @@ class Report:
                 put("edgevitals_pump_eta_seconds", report.eta_s, pump=report.name)
             if oldest_ms is not None:
                 put("edgevitals_pump_oldest_timestamp_seconds", oldest_ms / 1000, pump=report.name)
-            if report.name in self.sinks:
-                sent = total(self.sinks[report.name]).bytes_sent
-                now = Now(report.state, backlog, _seconds(oldest_ms), report.eta_s, sent)
+            if sink := sinks.get(report.name):
+                oldest_at, sent = _seconds(oldest_ms), sink.bytes_sent
+                now = Now(report.state, backlog, oldest_at, report.eta_s, sent)
                 link = self._links.setdefault(report.name, OwnLink(report.name))
                 for name, value, labels in link.gauges(now, time.time()):
                     put(name, value, **labels)
             for state in catalog.PUMP_STATES:
                 put("edgevitals_pump_state", report.state == state, pump=report.name, state=state)
-        for name, lanes in self.sinks.items():
-            sink = total(lanes)
+        for name, sink in sinks.items():
             for code, requests in dict(sink.requests).items():
                 put("edgevitals_sink_requests_total", requests, sink=name, code=code)
             put("edgevitals_sink_sent_bytes_total", sink.bytes_sent, sink=name)

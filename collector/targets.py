@@ -8,10 +8,11 @@ from functools import partial
 from collector.admin.client import Admin
 from collector.cluster.own_broker import Logs, OwnBroker
 from collector.cluster.reading import Cluster, Patterns
-from collector.config import LINK_JOB, Config, KafkaConfig
+from collector.config import LINK_JOB, Config, HostConfig, KafkaConfig
 from collector.config.checks import OWN_JOB
 from collector.credentials import kafka_properties
 from collector.series import SeriesTable, TargetSeries
+from collector.sources.host_paths import host_paths
 from collector.target import Source, Target
 from collector.telemetry import Telemetry
 
@@ -38,21 +39,18 @@ def targets(
 
         rules = load_rules(list(map(str, jmx.names)))
         add(jmx.job, jmx.target_instance, partial(jmx_source, jmx, rules))
+    host = sources.host or HostConfig()
+    paths = host_paths(host.proc, host.sys, host.root)
     if sources.host:
         from collector.sources.host import HostSource  # noqa: PLC0415
-        from collector.sources.host_paths import host_paths  # noqa: PLC0415
 
-        paths = host_paths(sources.host.proc, sources.host.sys, sources.host.root)
-        add(sources.host.job, sources.host.instance or node, partial(HostSource, paths=paths))
+        add(host.job, host.instance or node, partial(HostSource, paths=paths))
     one_cluster = cluster(config, admin)
     if sources.kafka:
-        from collector.sources.host_paths import host_paths  # noqa: PLC0415
         from collector.sources.kafka import KafkaSource  # noqa: PLC0415
 
-        root = host_paths(None, None, sources.host.root if sources.host else None).root
-
         kafka, reader = sources.kafka, one_cluster.reader()
-        add(kafka.job, kafka.instance or node, lambda s: KafkaSource(reader, s, kafka, root))
+        add(kafka.job, kafka.instance or node, lambda s: KafkaSource(reader, s, kafka, paths.root))
     for link in config.links:
         from collector.sources.links.kinds import link_source  # noqa: PLC0415
 
