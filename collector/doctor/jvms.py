@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import psutil
 
-_BROKERS = {"kafka.Kafka", "io.confluent.support.metrics.SupportedKafka"}
-_PORT = re.compile(r"-Dcom\.sun\.management\.jmxremote\.port=(\d+)")
+from collector.discovery.java import java_process
 
 
 class Jvm(NamedTuple):
@@ -30,7 +28,7 @@ def brokers() -> Iterator[Jvm]:
 
 def broker(pid: int, user: str | None, command: Sequence[str]) -> Jvm | None:
     """Return the broker that a command line starts, None when it starts another thing. Pure."""
-    if not _BROKERS & set(command):
+    found = java_process(pid, command)
+    if found is None or found.role != "broker":
         return None
-    ports = [int(found[1]) for word in command if (found := _PORT.fullmatch(word))]
-    return Jvm(pid, user or "", ports[-1] if ports else None)
+    return Jvm(pid, user or "", found.jmx_port)
