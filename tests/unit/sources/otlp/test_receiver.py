@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
-from collector.sources.otlp import receiver as module
+from collector.sources.otlp import connection
 from collector.sources.otlp.receiver import MOST_CONNECTIONS, Receiver
 from collector.telemetry import Telemetry
 from tests.lab.waiting import wait_for
@@ -173,7 +173,7 @@ def test_a_connection_too_many_pushes_out_one_that_is_silent_but_none_at_work(re
 
 
 def test_a_request_that_drips_is_cut(received, monkeypatch):
-    monkeypatch.setattr(module, "REQUEST_S", 0.05)
+    monkeypatch.setattr(connection, "REQUEST_S", 0.05)
     assert received.raw(b"POST /v1") == b""
     assert received.refused == {"timeout": 1}
 
