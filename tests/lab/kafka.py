@@ -220,6 +220,19 @@ class Kafka(Part):
             return False
 
 
+def controller_only(directory: Path) -> Kafka:
+    """Return a node that is a controller and no broker. No client can ask it if it is ready."""
+    port = free_port()
+    own = {
+        "process.roles": "controller",
+        "listeners": f"CONTROLLER://{HOST}:{port}",
+        "advertised.listeners": f"CONTROLLER://{HOST}:{port}",
+    }
+    node = Kafka(directory, voters={1: port}, properties=own)
+    del node._properties["inter.broker.listener.name"]  # it has none
+    return node
+
+
 def jmx_options(port: int) -> list[str]:
     """Return what opens a JVM's JMX port on this machine, for everybody on it."""
     options = {

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -25,9 +24,11 @@ from collector.names.rules import load_rules
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.jmx_target import jmx_source
 from collector.sources.kafka import KafkaSource
-from tests.lab.kafka import HOST, Kafka
+from tests.lab.kafka import HOST, Kafka, controller_only
 from tests.lab.ports import free_port
 from tests.lab.waiting import wait_for
+from tests.real.told import Told, read
+from tests.real.topics import QUIET
 
 pytestmark = pytest.mark.timeout(600 + 60 * int(os.environ.get("SOAK_COORDINATOR_KILLS", "0")))
 
@@ -36,10 +37,6 @@ TOPICS = [f"shared-{number}" for number in range(6)]
 GROUPS = [f"reads-{number}" for number in range(12)]
 READ_S = 7.5
 """What a round of 15 s gives a source."""
-
-QUIET: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
-
-Told = dict[str, dict[tuple[str, ...], float]]
 
 
 class Brokers:
@@ -100,12 +97,7 @@ class Reads:
         self.source = KafkaSource(cluster.reader(), TargetSeries(self.table, {}), config)
 
     def read(self) -> Told:
-        reading = self.source.read(time.monotonic() + READ_S)
-        told: Told = {}
-        for series_id, value in zip(reading.series, reading.values, strict=True):
-            name, labels, _ = self.table[series_id]
-            told.setdefault(name, {})[tuple(text for _, text in labels)] = value
-        return told
+        return read(self.source, self.table, READ_S)
 
     def close(self) -> None:
         self.source.close()
@@ -306,13 +298,7 @@ def test_replicas_logs_and_the_quorum_are_told_by_each_node(brokers: Brokers):
 
 
 def test_a_controller_that_is_no_broker_is_not_taken_for_ours(tmp_path: Path):
-    port = free_port()
-    own = {
-        "process.roles": "controller",
-        "listeners": f"CONTROLLER://{HOST}:{port}",
-        "advertised.listeners": f"CONTROLLER://{HOST}:{port}",
-    }
-    kafka = Kafka(tmp_path / "kafka", voters={1: port}, properties=own)
+    kafka = controller_only(tmp_path / "kafka")
     kafka.start(wait=False)
     try:
         jvm = Client(HOST, kafka.jmx_port, selection=Logs())

@@ -26,7 +26,7 @@ from tests.lab import parts
 from tests.lab.connect import Connect
 from tests.lab.java.jvm import Jvm
 from tests.lab.java.keys import PASSWORD, Keys
-from tests.lab.kafka import HOST, Kafka
+from tests.lab.kafka import HOST, Kafka, controller_only
 from tests.lab.mirror import MirrorMaker
 from tests.lab.ports import free_port
 from tests.lab.process import Process
@@ -40,15 +40,8 @@ SHORT = 0.3  # for peers that never answer
 @pytest.fixture(scope="module")
 def controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """A node that is a controller and nothing else."""
-    port = free_port()
-    own = {
-        "process.roles": "controller",
-        "listeners": f"CONTROLLER://{HOST}:{port}",
-        "advertised.listeners": f"CONTROLLER://{HOST}:{port}",
-    }
-    folder = tmp_path_factory.mktemp("controller")
-    kafka = Kafka(folder, voters={1: port}, properties=own)
-    del kafka._properties["inter.broker.listener.name"]
+    kafka = controller_only(tmp_path_factory.mktemp("controller"))
+    (port,) = kafka.voters.values()
     kafka.start(wait=False)
     try:
         kafka.process.wait_until(lambda: is_open(port) and is_open(kafka.jmx_port), 60)

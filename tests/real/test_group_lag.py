@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from collector.admin.client import Admin
 from collector.cluster.reading import Cluster, Patterns
@@ -20,9 +18,9 @@ from collector.series import SeriesTable, TargetSeries
 from collector.sources.kafka import KafkaSource
 from tests.lab.kafka import Kafka
 from tests.lab.waiting import wait_for
+from tests.real.told import Told, read
+from tests.real.topics import QUIET, commit, create
 
-QUIET: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
-Told = dict[str, dict[tuple[str, ...], float]]
 Starter = Callable[[Kafka, str], "Reads"]
 
 
@@ -38,12 +36,7 @@ class Reads:
         self.source = KafkaSource(cluster.reader(), TargetSeries(self.table, {}), config)
 
     def read(self) -> Told:
-        reading = self.source.read(time.monotonic() + 20)
-        told: Told = {}
-        for series_id, value in zip(reading.series, reading.values, strict=True):
-            name, labels, _ = self.table[series_id]
-            told.setdefault(name, {})[tuple(text for _, text in labels)] = value
-        return told
+        return read(self.source, self.table)
 
 
 @pytest.fixture
@@ -58,19 +51,6 @@ def start() -> Iterator[Starter]:
     for one in started:
         one.source.close()
         one.admin.close()
-
-
-def create(broker: Kafka, topic: str, config: Mapping[str, str] | None = None) -> None:
-    client = AdminClient({"bootstrap.servers": broker.bootstrap, **QUIET})
-    wanted = [NewTopic(topic, num_partitions=1, config=dict(config or {}))]
-    for future in client.create_topics(wanted).values():
-        future.result(30)
-
-
-def commit(broker: Kafka, group: str, topic: str, offset: int) -> None:
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group, **QUIET})
-    consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
-    consumer.close()
 
 
 def write(broker: Kafka, topic: str, times: list[float]) -> None:
@@ -92,8 +72,8 @@ def test_seconds_are_the_age_of_the_first_record_not_read_also_after_a_restart(
     write(broker, name, [now - age for age in ages])
     positions = {f"{name}-{at}": at for at in (0, 10, 2000, 4000, 4300, len(ages) - 1)}
     for group, at in positions.items():
-        commit(broker, group, name, at)
-    commit(broker, f"{name}-done", name, len(ages))
+        commit(broker, group, name, {0: at})
+    commit(broker, f"{name}-done", name, {0: len(ages)})
     watcher = start(broker, name)
     first = watcher.read()["edgevitals_group_lag_seconds"]
     for group, at in positions.items():
@@ -112,8 +92,8 @@ def test_records_that_are_gone_before_a_group_read_them_are_lost(broker: Kafka, 
     name = f"lost-{uuid.uuid4()}"
     create(broker, name)
     write(broker, name, [time.time()] * 10)
-    commit(broker, f"{name}-behind", name, 3)
-    commit(broker, f"{name}-ahead", name, 8)
+    commit(broker, f"{name}-behind", name, {0: 3})
+    commit(broker, f"{name}-ahead", name, {0: 8})
     reads = start(broker, name)
     behind, ahead = (f"{name}-behind", name), (f"{name}-ahead", name)
     assert reads.read()["edgevitals_group_lost_records"] == {behind: 0, ahead: 0}
@@ -172,9 +152,10 @@ def test_the_oldest_record_not_read_is_there_until_the_predicted_time_and_gone_s
         create(
             broker,
             name,
+            1,
             {"retention.ms": f"{retention * 1000:.0f}", "segment.ms": f"{segment * 1000:.0f}"},
         )
-        create(broker, "short-compacted", {"cleanup.policy": "compact"})
+        create(broker, "short-compacted", 1, {"cleanup.policy": "compact"})
         producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0, **QUIET})
         looker = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "looker", **QUIET})
         reads = start(broker, name)
@@ -190,8 +171,8 @@ def test_the_oldest_record_not_read_is_there_until_the_predicted_time_and_gone_s
         for _ in range(20):
             go_on()
             time.sleep(0.1)
-        commit(broker, name, name, 10)
-        commit(broker, name, "short-compacted", 0)
+        commit(broker, name, name, {0: 10})
+        commit(broker, name, "short-compacted", {0: 0})
         position = 10
         predictions = []
         while (oldest := go_on()) <= position:

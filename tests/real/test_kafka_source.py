@@ -7,12 +7,10 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from collector.admin.client import Admin
 from collector.cluster.reading import Cluster, Patterns
@@ -22,8 +20,8 @@ from collector.series import SeriesTable, TargetSeries
 from collector.sources.kafka import KafkaSource
 from tests.lab.kafka import Kafka
 from tests.lab.traffic import CURRENT, GROUPS, STOPPED, Traffic
-
-QUIET: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
+from tests.real.told import Told, read
+from tests.real.topics import QUIET, commit, create
 
 
 class Rig:
@@ -41,14 +39,8 @@ class Rig:
         series = TargetSeries(self.table, {})
         self.source = KafkaSource(self.cluster.reader(), series, config)
 
-    def read(self, seconds: float = 30.0) -> dict[str, dict[tuple[str, ...], float]]:
-        """Return {name: {label values in the order of their names: value}}."""
-        reading = self.source.read(time.monotonic() + seconds)
-        values: dict[str, dict[tuple[str, ...], float]] = {}
-        for series_id, value in zip(reading.series, reading.values, strict=True):
-            series = self.table[series_id]
-            values.setdefault(series.name, {})[tuple(v for _, v in series.labels)] = value
-        return values
+    def read(self, seconds: float = 30.0) -> Told:
+        return read(self.source, self.table, seconds)
 
 
 @pytest.fixture
@@ -70,26 +62,12 @@ def rig() -> Iterator[Callable[..., Rig]]:
         one.admin.close()
 
 
-def create(broker: Kafka, topic: str, partitions: int) -> None:
-    client = AdminClient({"bootstrap.servers": broker.bootstrap, **QUIET})
-    for future in client.create_topics([NewTopic(topic, num_partitions=partitions)]).values():
-        future.result(30)
-
-
 def write(broker: Kafka, topic: str, counts: list[int]) -> None:
     producer = Producer({"bootstrap.servers": broker.bootstrap, **QUIET})
     for partition, count in enumerate(counts):
         for _ in range(count):
             producer.produce(topic, b"record", partition=partition)
     assert producer.flush(30) == 0
-
-
-def commit(broker: Kafka, group: str, topic: str, offsets: dict[int, int]) -> None:
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group, **QUIET})
-    places = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
-    done = consumer.commit(offsets=places, asynchronous=False)
-    assert all(place.error is None for place in done)
-    consumer.close()
 
 
 def test_offsets_and_lag_are_what_was_written_and_committed(broker: Kafka, rig):
