@@ -1,168 +1,45 @@
-"""Three brokers, three collectors: the work is shared, and moves with the cluster."""
+"""Three brokers, three collectors: the work is shared."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
-from collector.admin.client import Admin
 from collector.cluster.own_broker import Logs, OwnBroker
-from collector.cluster.reading import Cluster, Patterns
-from collector.config import Address, JmxConfig, KafkaConfig
-from collector.errors import SourceError
+from collector.config import Address, JmxConfig
 from collector.jmx import Client, JmxError
 from collector.names.rules import load_rules
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.jmx_target import jmx_source
-from collector.sources.kafka import KafkaSource
-from tests.lab.kafka import HOST, Kafka, controller_only
-from tests.lab.ports import free_port
+from tests.lab.kafka import HOST, controller_only
 from tests.lab.waiting import wait_for
-from tests.real.told import Told, read
-from tests.real.topics import QUIET
-
-pytestmark = pytest.mark.timeout(600 + 60 * int(os.environ.get("SOAK_COORDINATOR_KILLS", "0")))
-
-KILLS = int(os.environ.get("SOAK_COORDINATOR_KILLS", "4"))
-TOPICS = [f"shared-{number}" for number in range(6)]
-GROUPS = [f"reads-{number}" for number in range(12)]
-READ_S = 7.5
-"""What a round of 15 s gives a source."""
-
-
-class Brokers:
-    """Three nodes. Leaders and coordinators go back to where they were, soon after a start."""
-
-    def __init__(self, directory: Path) -> None:
-        voters = {node: free_port() for node in (1, 2, 3)}
-        own = {"leader.imbalance.check.interval.seconds": 2}
-        self.nodes = {
-            node: Kafka(directory / str(node), node_id=node, voters=voters, properties=own)
-            for node in voters
-        }
-
-    @property
-    def bootstrap(self) -> str:
-        return ",".join(node.bootstrap for node in self.nodes.values())
-
-    def start(self) -> None:
-        for node in self.nodes.values():
-            node.start(wait=False)
-        for node in self.nodes.values():
-            node.wait_until_ready()
-
-    def stop(self) -> None:
-        for node in self.nodes.values():
-            node.kill()  # in order, the last of three would wait five minutes for the others
-
-    def leaders(self) -> Counter[int]:
-        """How many partitions of ours each broker leads, as the cluster says now."""
-        client = AdminClient({"bootstrap.servers": self.bootstrap, **QUIET})
-        topics = client.list_topics(timeout=5.0).topics
-        return Counter(
-            partition.leader
-            for name in (*TOPICS, "__consumer_offsets")
-            for partition in topics[name].partitions.values()
-        )
-
-    def wait_until_left(self, node: int) -> None:
-        """Until nothing of ours is led by this node, nor by nobody."""
-        wait_for(lambda: not {node, -1} & set(self.leaders()), 60.0)
-
-    def wait_until_back(self, node: int) -> None:
-        """Until this node leads its share again: preferred leaders are back."""
-        wait_for(lambda: self.leaders()[node] >= 4, 90.0)
-
-
-class Reads:
-    """The source kafka of one collector."""
-
-    def __init__(self, brokers: Brokers, node: int | None) -> None:
-        self.admin = Admin({"bootstrap.servers": brokers.bootstrap})
-        self.jvms = [Client(HOST, brokers.nodes[node].jmx_port, selection=Logs())] if node else []
-        patterns = Patterns(("reads-.*",), ("shared-.*",))
-        own = OwnBroker(self.jvms) if node else None
-        cluster = Cluster(self.admin, patterns, own) if own else Cluster(self.admin, patterns)
-        self.table = SeriesTable()
-        config = KafkaConfig(topics=("shared-.*",), groups=("reads-.*",))
-        self.source = KafkaSource(cluster.reader(), TargetSeries(self.table, {}), config)
-
-    def read(self) -> Told:
-        return read(self.source, self.table, READ_S)
-
-    def close(self) -> None:
-        self.source.close()
-        self.admin.close()
-        for jvm in self.jvms:
-            jvm.close()
+from tests.real.three_brokers import (
+    GROUPS,
+    TOPICS,
+    Brokers,
+    Reads,
+    groups_of,
+    is_shared,
+    three_brokers,
+    three_collectors,
+    topics_of,
+)
 
 
 @pytest.fixture(scope="module")
 def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
-    three = Brokers(tmp_path_factory.mktemp("three"))
-    with ExitStack() as stack:
-        stack.callback(three.stop)
-        three.start()
-        client = AdminClient({"bootstrap.servers": three.bootstrap, **QUIET})
-        wanted = [
-            NewTopic(name, num_partitions=3, replica_assignment=_spread(number))
-            for number, name in enumerate(TOPICS)
-        ]
-        for future in client.create_topics(wanted).values():
-            future.result(30)
-        for group in GROUPS:
-            consumer = Consumer({"bootstrap.servers": three.bootstrap, "group.id": group, **QUIET})
-            places = [TopicPartition(TOPICS[0], partition, 0) for partition in range(3)]
-            wait_for(lambda c=consumer, p=places: _is_committed(c, p), 60.0)  # type: ignore[misc]
-            consumer.close()
+    with three_brokers(tmp_path_factory.mktemp("three")) as three:
         yield three
 
 
 @pytest.fixture
 def collectors(brokers: Brokers) -> Iterator[dict[int, Reads]]:
-    three = {node: Reads(brokers, node) for node in brokers.nodes}
-    yield three
-    for one in three.values():
-        one.close()
-
-
-def _spread(first: int) -> list[list[int]]:
-    """Replicas of three partitions: each node leads one, and of each topic another the first."""
-    return [[(first + partition + copy) % 3 + 1 for copy in range(3)] for partition in range(3)]
-
-
-def _is_committed(consumer: Consumer, places: list[TopicPartition]) -> bool:
-    try:
-        done = consumer.commit(offsets=places, asynchronous=False)
-    except Exception:
-        return False
-    return all(place.error is None for place in done) and all(
-        place.offset >= 0 for place in consumer.committed(places, timeout=5)
-    )
-
-
-def topics_of(told: Told) -> set[str]:
-    return {topic for (topic,) in told.get("edgevitals_topic_end_offsets", {})}
-
-
-def groups_of(told: Told) -> set[str]:
-    return {group for (group,) in told.get("kafka_consumergroup_members", {})}
-
-
-def is_shared(found: Mapping[int, Told]) -> bool:
-    """All is told, and nothing by two."""
-    topics = [topic for told in found.values() for topic in topics_of(told)]
-    groups = [group for told in found.values() for group in groups_of(told)]
-    return sorted(topics) == TOPICS and sorted(groups) == sorted(GROUPS)
+    with three_collectors(brokers) as three:
+        yield three
 
 
 def test_each_topic_and_group_is_told_by_one(brokers: Brokers, collectors: dict[int, Reads]):
@@ -194,42 +71,6 @@ def test_one_collector_may_tell_all(brokers: Brokers):
     assert topics_of(told) == set(TOPICS)
     assert groups_of(told) == set(GROUPS)
     assert "edgevitals_kafka_own_broker" not in told
-
-
-def test_brokers_are_killed_and_their_share_moves(brokers: Brokers, collectors: dict[int, Reads]):
-    """Unplanned moves by SIGKILL, planned ones when leaders go back: no round fails, none is late.
-
-    The collector beside a broker that is dead lives on and tells nothing that others tell.
-    """
-    assert is_shared({node: one.read() for node, one in collectors.items()})
-    for turn in range(KILLS):
-        victim = 1 + turn % 3
-        brokers.nodes[victim].kill()
-        began = time.monotonic()
-        deaths = []
-
-        while time.monotonic() - began < 30.0:
-            for node, one in collectors.items():
-                started = time.monotonic()
-                try:
-                    one.read()
-                except SourceError as error:
-                    deaths.append((node, str(error)))
-                assert time.monotonic() - started < READ_S + 1.0
-            if not {victim, -1} & set(brokers.leaders()):
-                break
-        assert not deaths, deaths
-        brokers.wait_until_left(victim)
-        found = [{node: one.read() for node, one in collectors.items()} for _ in range(2)]
-        assert is_shared(found[-1]), [groups_of(told) for told in found[-1].values()]
-        assert not topics_of(found[-1][victim])
-        wrong = [told for told in found[-1].values() if "kafka_topic_partition_leader" in told]
-        assert wrong, "partitions with a replica too few are told one by one"
-        brokers.nodes[victim].start()
-        brokers.wait_until_back(victim)
-        wait_for(
-            lambda: is_shared({node: one.read() for node, one in collectors.items()}), READ_S * 3
-        )
 
 
 OF_REPLICATION = (
