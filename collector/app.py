@@ -7,16 +7,14 @@ Only this module knows every part; each part knows only its own door.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from threading import Event
 from typing import NamedTuple
-
-import msgspec
 
 from collector import clock, forwarder, tracing
 from collector.admin.client import Admin
@@ -27,6 +25,7 @@ from collector.line import TIER, Part, newest_in_topic
 from collector.line import pumps as site_pumps
 from collector.pulse import pulses
 from collector.recorder import Epochs, Recorder
+from collector.reload import Reload
 from collector.report import PumpView, Report, target_status
 from collector.rights import Watch, needed
 from collector.rooms import House
@@ -36,7 +35,7 @@ from collector.spool.spool import Limits, Spool
 from collector.status.model import TargetStatus
 from collector.status.server import opened
 from collector.target import Scraper
-from collector.targets import targets
+from collector.targets import Targets
 from collector.telemetry import Telemetry
 from collector.timeline import beginning
 
@@ -52,27 +51,31 @@ _LOOK_S = 0.5
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, stop: Event) -> None:
+def run(reload: Reload, stop: Event) -> None:
     """Run every room until told to stop, or until one of them dies: then its error is raised."""
+    config = reload.config
     with ExitStack() as at_end:
         spool = at_end.enter_context(_open_spool(config))
         telemetry = Telemetry()
         traces = at_end.enter_context(closing(tracing.traces(os.environ, telemetry)))
         table = SeriesTable()
         admin = at_end.enter_context(closing(_admin(config)))
-        labels = {**config.labels, "site": spool.site, "node": spool.node}
-        sources = targets(config, table, labels, admin, telemetry)
-        scraper = at_end.enter_context(closing(Scraper(sources)))
+        targets = Targets(table, admin, telemetry)
+        labels = partial(_labels, spool=spool)
+        scraper = at_end.enter_context(closing(Scraper(targets.of(config, labels(config)))))
+        report = Report(spool, scraper, table, telemetry, admin, reload)
 
-        report = Report(spool, scraper, table, telemetry, admin, _hash(config))
+        def own(config: Config) -> Own:
+            of_ours = {**labels(config), "job": "edgevitals", "instance": spool.node}
+            return Own(TargetSeries(table, of_ours), report.gauges)
+
         epochs = Epochs(clock.boot_id())
         begins = beginning(spool, TIER, epochs, newest_in_topic(config, spool))
         recorder = Recorder(Stream(spool.site, spool.node, TIER), table, begins.lineage)
-        own = TargetSeries(table, {**labels, "job": "edgevitals", "instance": spool.node})
         rounds = Rounds(
             config.interval_of(TIER),
             scraper,
-            Own(own, report.gauges),
+            own(config),
             recorder,
             epochs,
             spool,
@@ -98,13 +101,23 @@ def run(config: Config, stop: Event) -> None:
             for number, room in enumerate(part.rooms):
                 house.open(f"{part.name} {number}" if number else part.name, room)
         house.open_again("status", status.run)
-        if rights := needed(config):
-            report.rights = Watch(admin, rights)
-            house.open_again("rights", report.rights.run)
-        for name, pulse in pulses(config, labels, report.present, telemetry, admin):
+        report.rights = rights = Watch(admin, needed(config))
+        house.open_again("rights", rights.run)
+        for name, pulse in pulses(
+            config, lambda: labels(reload.config), report.present, telemetry, admin
+        ):
             house.open_again(name, pulse)
+
+        def put_in_force(config: Config) -> None:
+            rounds.swap(targets.of(config, labels(config)), own(config))
+            rights.rights = needed(config)
+
+        def look() -> None:
+            if not rounds.is_swapping:
+                reload.look(put_in_force)
+
         log.info("site %s, node %s: epoch %016x", spool.site, spool.node, epochs.epoch)
-        _live(house, rounds, line, report, stop)
+        _live(house, rounds, line, report, look, stop)
 
 
 class Once(NamedTuple):
@@ -120,7 +133,7 @@ def read_once(config: Config) -> Once:
     labels = {**config.labels, "site": config.site, "node": config.node or os.uname().nodename}
     with (
         closing(_admin(config)) as admin,
-        closing(Scraper(targets(config, table, labels, admin, Telemetry()))) as scraper,
+        closing(Scraper(Targets(table, admin, Telemetry()).of(config, labels))) as scraper,
     ):
         readings = scraper.read(LONGEST_READ_S) or []
         samples = [
@@ -131,20 +144,33 @@ def read_once(config: Config) -> Once:
         return Once(samples, [target_status(target) for target in scraper.targets])
 
 
+def _labels(config: Config, spool: Spool) -> Mapping[str, str]:
+    """What is on all series of this site."""
+    return {**config.labels, "site": spool.site, "node": spool.node}
+
+
 def _close(line: Sequence[Part]) -> None:
     for part in line:
         part.log.close()
 
 
-def _live(house: House, rounds: Rounds, line: Sequence[Part], report: Report, stop: Event) -> None:
+def _live(
+    house: House,
+    rounds: Rounds,
+    line: Sequence[Part],
+    report: Report,
+    look: Callable[[], None],
+    stop: Event,
+) -> None:
     """Take rounds until told to stop; deliver the last ones if that is soon done; then end.
 
+    `look` is called now and then until the stop.
     A stop takes at most END_S, whatever hangs: what is on disk is delivered after the next start.
     """
     taking = House()
     taking.open("rounds", rounds.run)
     while not stop.wait(_LOOK_S) and house.error is None and taking.error is None:
-        pass
+        look()
     end_at = time.monotonic() + END_S
     stuck = taking.join(LAST_ROUND_S)
     for part in line:
@@ -176,9 +202,3 @@ def _open_spool(config: Config) -> Spool:
 def _admin(config: Config) -> Admin:
     """The admin process; nothing starts before the first call."""
     return Admin(kafka_properties(config))
-
-
-def _hash(config: Config) -> str:
-    """Alike where two sites are set up alike: without what names the site."""
-    alike = msgspec.structs.replace(config, site="", node=None, labels={})
-    return hashlib.sha256(msgspec.json.encode(alike, enc_hook=str)).hexdigest()[:8]

@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 def pulses(
     config: Config,
-    labels: Mapping[str, str],
+    labels: Callable[[], Mapping[str, str]],
     now: Callable[[], Status | None],
     telemetry: Telemetry,
     admin: Admin,
@@ -60,7 +60,7 @@ def pulses(
 
     To each sink that may have one; into a topic where a linker carries the data; and what sites
     put into their topics goes on to a forwarder's sinks. `now` says how things stand, None while
-    the clock is not known to be right.
+    the clock is not known to be right. `labels` are the site's, at present.
     """
     interval_s = config.interval_of(TIER)
     for sink in filter(gets_pulse, config.sinks):
@@ -161,22 +161,22 @@ class Pulse:
     def __init__(
         self,
         name: str,
-        labels: Mapping[str, str],
+        labels: Callable[[], Mapping[str, str]],
         now: Callable[[], Status | None],
         telemetry: Telemetry,
     ) -> None:
         self._name = name
         self._now = now
         self._telemetry = telemetry
-        self._stream = Stream(labels["site"], labels["node"], PULSE_TIER)
+        self._labels = labels
+        of_site = labels()
+        self._stream = Stream(of_site["site"], of_site["node"], PULSE_TIER)
         self._table = SeriesTable()
-        own = {**labels, "job": "edgevitals", "instance": labels["node"]}
-        self._series = TargetSeries(self._table, own)
         epoch = int.from_bytes(os.urandom(8), "big") >> 1
         self._lineage = Lineage(epoch, epoch, None, clock.boot_id())
         self._seq = 0
         self._last_ms = 0
-        self._words: dict[tuple[Key, ...], Dictionary] = {}
+        self._words: tuple[object, Dictionary] | None = None
 
     def beat(self, at: Instant, to: Destination) -> None:
         """Send one pulse, once."""
@@ -197,12 +197,15 @@ class Pulse:
         return Batch(words, (one,), None)
 
     def _dictionary(self, keys: tuple[Key, ...]) -> Dictionary:
-        known = self._words.get(keys)
-        if known is None:
-            ids = [self._series.intern(catalog.PULSE[name].family, dict(of)) for name, of in keys]
-            known = dictionary.build(self._stream, [self._table[one] for one in ids])
-            self._words = {keys: known}
-        return known
+        of_site = {**self._labels()}
+        made_of = keys, of_site
+        if self._words is None or self._words[0] != made_of:
+            own = {**of_site, "job": "edgevitals", "instance": self._stream.node}
+            series = TargetSeries(self._table, own)
+            ids = [series.intern(catalog.PULSE[name].family, dict(of)) for name, of in keys]
+            words = dictionary.build(self._stream, [self._table[one] for one in ids])
+            self._words = made_of, words
+        return self._words[1]
 
 
 def numbers(status: Status, at_ms: int) -> Mapping[Key, float]:

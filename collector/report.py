@@ -13,6 +13,7 @@ from collector import __version__, catalog
 from collector.admin.client import Admin
 from collector.mark import Mark
 from collector.own_link import Now, OwnLink
+from collector.reload import Reload
 from collector.rights import Watch
 from collector.rounds import Rounds
 from collector.series import Series, SeriesTable
@@ -50,7 +51,7 @@ class Report:
         table: SeriesTable,
         telemetry: Telemetry,
         admin: Admin,
-        config_hash: str,
+        reload: Reload,
     ) -> None:
         self.rounds: Rounds | None = None
         self.rights: Watch | None = None
@@ -62,7 +63,7 @@ class Report:
         self._table = table
         self._telemetry = telemetry
         self._admin = admin
-        self._config_hash = config_hash
+        self._reload = reload
         self._process = psutil.Process()
         self._started_at = time.time()
 
@@ -77,7 +78,10 @@ class Report:
         put("edgevitals_spool_bytes", self._spool.bytes)
         put("edgevitals_spool_max_bytes", self._spool.max_bytes)
         put("edgevitals_spool_memory_rounds", self._spool.rounds_in_memory)
-        put("edgevitals_config_info", 1, hash=self._config_hash)
+        put("edgevitals_config_info", 1, hash=self._reload.config.hash)
+        put("edgevitals_config_last_reload_successful", self._reload.refused is None)
+        succeeded_at = self._reload.succeeded_at
+        put("edgevitals_config_last_reload_success_timestamp_seconds", succeeded_at)
         put("edgevitals_admin_crashes_total", self._admin.stats.crashes)
         put("edgevitals_admin_late_total", self._admin.stats.late)
         put("edgevitals_process_start_time_seconds", self._started_at)
@@ -193,6 +197,8 @@ class Report:
         )
 
     def _advice(self) -> Iterable[str]:
+        if self._reload.refused:
+            yield f"the new configuration is refused, the one before stays: {self._reload.refused}"
         for view in self.pumps:
             yield from view.report.advice.values()
         for lanes in self.sinks.values():

@@ -240,13 +240,14 @@ def look(admin: Admin, rights: Sequence[Right], seconds: float = _CALL_S) -> Jud
 class Watch:
     """Asks now and then which rights are missing, for `edgevitals_kafka_right_missing`.
 
-    `missing` is what was last known: while Kafka is away nobody can say.
+    `missing` is what was last known: while Kafka is away nobody can say. `rights` may be others
+    from the next look on.
     """
 
     def __init__(self, admin: Admin, rights: Sequence[Right]) -> None:
         self.missing: list[Right] = []
+        self.rights = rights
         self._admin = admin
-        self._rights = rights
 
     def run(self, stop: Event) -> None:
         """Look until told to stop."""
@@ -257,7 +258,10 @@ class Watch:
 
     def look(self) -> None:
         """Look once, and say in the log what has changed."""
-        found = look(self._admin, self._rights)
+        if not self.rights:
+            self.missing = []
+            return
+        found = look(self._admin, self.rights)
         if isinstance(found, Failure):
             log.debug("rights: %s. %s", found, hint(found))
             return

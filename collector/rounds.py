@@ -19,7 +19,7 @@ from collector.history import History
 from collector.recorder import Epochs, Recorded, Recorder
 from collector.series import TargetSeries
 from collector.spool.spool import Last, Spool
-from collector.target import Reading, Scraper
+from collector.target import Reading, Scraper, Target
 from collector.telemetry import OF_WHOM, Key, Telemetry, Throttle
 from collector.timeline import Timeline
 from collector.tracing import Traces
@@ -103,6 +103,7 @@ class Rounds:
         self._first_ms: int | None = None
         self._took_s = 0.0
         self._disk_lines = Throttle()
+        self._next: tuple[Sequence[Target], Own] | None = None
 
     @property
     def recorder(self) -> Recorder:
@@ -122,6 +123,15 @@ class Rounds:
         """Other clocks: by how many ms ours is ahead of each, None while that isn't known."""
         self._timeline.others = others
 
+    def swap(self, targets: Sequence[Target], own: Own) -> None:
+        """Read these from the next round on. What is gone by then ends: stale."""
+        self._next = targets, own
+
+    @property
+    def is_swapping(self) -> bool:
+        """Whether others are to be read, and no round has been taken since."""
+        return self._next is not None
+
     def run(self, stop: Event) -> None:
         """The room. Raises nothing that a full or failing disk does."""
         for tick in clock.ticks(self.interval_s, stop):
@@ -134,6 +144,10 @@ class Rounds:
     def take(self, tick: Tick, stop: Event | None = None) -> None:
         """Read all targets once, under the time of the tick."""
         started = time.monotonic()
+        following, self._next = self._next, None
+        if following:
+            targets, self._own = following
+            self._scraper.swap(targets)
         readings = self._scraper.read(min(LONGEST_READ_S, self.interval_s / 2), stop)
         if readings is None:
             self._miss("stopping", 1)

@@ -21,6 +21,9 @@ from collector.series import TargetSeries
 STOP_GRACE_S = 1.0
 """How long a read that is under way goes on after the program was told to stop."""
 
+CLOSE_S = 1.0
+"""How long a round waits for the targets that are no longer there to give back their ports."""
+
 _LOOK_S = 0.2
 
 log = logging.getLogger(__name__)
@@ -80,7 +83,8 @@ class Target:
             for name in ("up", "scrape_duration_seconds", "scrape_samples_scraped")
         ]
         self._turns: SimpleQueue[tuple[int, float, SimpleQueue[_Done]] | None] = SimpleQueue()
-        Thread(target=self._serve, name=f"target-{job}", daemon=True).start()
+        self._thread = Thread(target=self._serve, name=f"target-{job}", daemon=True)
+        self._thread.start()
 
     def start(self, turn: int, deadline: float, done: SimpleQueue[_Done]) -> None:
         """Begin to read; the answer comes to `done`. Not while the read before goes on."""
@@ -105,6 +109,10 @@ class Target:
     def close(self) -> None:
         """Let the thread end and the source close, once it is no longer busy."""
         self._turns.put(None)
+
+    def join(self, within_s: float) -> None:
+        """Wait, as long as that, until it is closed."""
+        self._thread.join(within_s)
 
     def _serve(self) -> None:
         while (turn := self._turns.get()) is not None:
@@ -169,6 +177,20 @@ class Scraper:
             self._failed(target, within_s, f"no answer within {within_s:g} s") for target in waiting
         )
         return readings
+
+    def swap(self, targets: Sequence[Target]) -> None:
+        """Read these from now on, and close those that are not among them. Between two reads.
+
+        A new target may want the port of an old one, so those are waited for, but not for long.
+        """
+        gone = [target for target in self.targets if target not in targets]
+        self.targets = targets
+        for target in gone:
+            target.close()
+        until = time.monotonic() + CLOSE_S
+        for target in gone:
+            if not target.is_busy:
+                target.join(max(0.0, until - time.monotonic()))
 
     def close(self) -> None:
         for target in self.targets:

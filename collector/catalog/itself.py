@@ -153,6 +153,23 @@ PROCESS = (
         "Always 1. A hash of the configuration in force: alike where two sites are set up alike.",
     ),
     Metric(
+        "edgevitals_config_last_reload_successful",
+        _GAUGE,
+        "",
+        (),
+        "standard",
+        "1 while the configuration file is in force as it was last read; 0 when it was refused at "
+        "SIGHUP and the one before stays.",
+    ),
+    Metric(
+        "edgevitals_config_last_reload_success_timestamp_seconds",
+        _GAUGE,
+        "seconds",
+        (),
+        "standard",
+        "When the configuration in force was read, in Unix time.",
+    ),
+    Metric(
         "edgevitals_series",
         _GAUGE,
         "",

@@ -8,12 +8,16 @@ import signal
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from collector.cli.log import LEVELS, to_stderr
 from collector.cli.options import config_option
 from collector.cli.program import OK, Verb
+
+if TYPE_CHECKING:
+    from collector.config import Loaded
 
 
 @click.command(
@@ -36,17 +40,31 @@ def run(file: Path, log_level: str) -> int:
     """Read, keep and deliver until told to stop.
 
     SIGTERM and Ctrl-C end it in order; a second Ctrl-C ends it at once. Nothing that is on disk is
-    lost either way.
+    lost either way. SIGHUP reads the file again: sources, links and labels change between two
+    rounds; what is wrong, or needs a restart, is refused with a line in the log.
     """
     from collector import app  # noqa: PLC0415
-    from collector.config import load  # noqa: PLC0415
+    from collector.config import Config, load  # noqa: PLC0415
+    from collector.reload import Reload  # noqa: PLC0415
 
+    asked_to_reload = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: asked_to_reload.set())
     loaded = load(file, os.environ)
     to_stderr(log_level)
+    _warn(loaded)
+
+    def read() -> Config:
+        again = load(file, os.environ)
+        _warn(again)
+        return again.config
+
+    app.run(Reload(loaded.config, read, asked_to_reload), _stop_on_signals())
+    return OK
+
+
+def _warn(loaded: Loaded) -> None:
     for warning in loaded.warnings:
         logging.getLogger("edgevitals").warning("%s", warning)
-    app.run(loaded.config, _stop_on_signals())
-    return OK
 
 
 def _stop_on_signals() -> threading.Event:

@@ -7,6 +7,7 @@ A key that stands here works; one that doesn't work yet doesn't stand here.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -175,6 +176,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def rounds_per_request(self, sink: SinkConfig) -> int:
         """Rounds that one live request to this sink holds."""
         return sink.rounds_per_request or PRESETS[self.preset].rounds_per_request
+
+    @property
+    def hash(self) -> str:
+        """Alike where two sites are set up alike: without what names the site."""
+        alike = msgspec.structs.replace(self, site="", node=None, labels={})
+        return hashlib.sha256(msgspec.json.encode(alike, enc_hook=str)).hexdigest()[:8]
 
     @property
     def is_forwarder(self) -> bool:

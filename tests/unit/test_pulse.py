@@ -97,7 +97,7 @@ def test_what_is_not_known_is_not_said():
 
 def test_its_series_are_the_collectors_own():
     centre = Centre()
-    Pulse("c", LABELS, lambda: status(pump(3)), Telemetry()).beat(at(0), centre)
+    Pulse("c", lambda: LABELS, lambda: status(pump(3)), Telemetry()).beat(at(0), centre)
     (batch,) = centre.seen
     own = dict.fromkeys(["job"], "edgevitals") | LABELS | {"instance": "n"}
     for series in batch.dictionary.series:
@@ -109,7 +109,7 @@ def test_its_series_are_the_collectors_own():
 def test_it_is_sent_once_and_the_next_is_a_new_one():
     telemetry = Telemetry()
     centre = Centre(Retry("away"), Rejected("no", reason="http_400"))
-    pulse = Pulse("c", LABELS, lambda: status(pump(3)), telemetry)
+    pulse = Pulse("c", lambda: LABELS, lambda: status(pump(3)), telemetry)
     for step in range(3):
         pulse.beat(at(step), centre)
     assert centre.times() == [at(step).wall_ms for step in range(3)]
@@ -120,7 +120,7 @@ def test_it_is_sent_once_and_the_next_is_a_new_one():
 def test_a_clock_that_was_set_back_is_waited_for(moved_ms):
     telemetry = Telemetry()
     centre = Centre()
-    pulse = Pulse("c", LABELS, status, telemetry)
+    pulse = Pulse("c", lambda: LABELS, status, telemetry)
     pulse.beat(Instant(AT_MS, 0), centre)
     pulse.beat(Instant(AT_MS + moved_ms, 15_000), centre)
     pulse.beat(Instant(AT_MS + 1, 30_000), centre)
@@ -131,7 +131,7 @@ def test_a_clock_that_was_set_back_is_waited_for(moved_ms):
 def test_without_a_clock_to_trust_nothing_is_said():
     telemetry = Telemetry()
     centre = Centre()
-    Pulse("c", LABELS, lambda: None, telemetry).beat(at(0), centre)
+    Pulse("c", lambda: LABELS, lambda: None, telemetry).beat(at(0), centre)
     assert not centre.seen
     assert results(telemetry) == {"skipped": 1}
 

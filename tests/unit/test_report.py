@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import shutil
+from threading import Event
 
 import msgspec
 import pytest
 
 from collector import catalog
 from collector.admin.client import Admin
-from collector.errors import Rejected, Retry
+from collector.config import Config
+from collector.errors import ConfigError, Rejected, Retry
 from collector.mark import NOTHING, Gap, GapReason
+from collector.reload import Reload
 from collector.report import PumpView, Report
 from collector.sinks.stats import SinkStats
 from collector.telemetry import PumpReport
 from tests.unit.site import INTERVAL_S, START_MS, TIER, Site
+
+CONFIG = Config(site="store-1")
 
 
 class Reported:
@@ -20,9 +25,16 @@ class Reported:
 
     def __init__(self, site: Site, admin: Admin) -> None:
         self.site = site
-        self.report = Report(site.spool, site.scraper, site.table, site.telemetry, admin, "c0ffee")
+        self.asked = Event()
+        self.reload = Reload(CONFIG, self.read, self.asked)
+        self.report = Report(
+            site.spool, site.scraper, site.table, site.telemetry, admin, self.reload
+        )
         self.pump = PumpReport("forward-centre", "spool", "https://centre", site.telemetry)
         self.cursor = site.cursor()
+
+    def read(self) -> Config:
+        raise ConfigError("line 3: no such key", "take it away")
 
     def begin(self) -> Report:
         """What the program does once rounds and pumps are there."""
@@ -185,7 +197,7 @@ def test_everything_that_is_told_of_the_collector_is_in_the_catalogue(told):
     unsendable = (("reason", "label_size"), ("sink", "centre"))
     assert gauges["edgevitals_sink_unsendable_samples_total", unsendable] == 2
     assert gauges["edgevitals_sink_already_stored_samples_total", (("sink", "centre"),)] == 0
-    assert gauges["edgevitals_config_info", (("hash", "c0ffee"),)] == 1
+    assert gauges["edgevitals_config_info", (("hash", CONFIG.hash),)] == 1
     states = {
         s: told.gauge("edgevitals_pump_state", pump="forward-centre", state=s)
         for s in catalog.PUMP_STATES
@@ -204,3 +216,15 @@ def test_the_status_can_be_written_and_read_as_json(told):
     status = report.status()
     again = msgspec.json.decode(msgspec.json.encode(status), type=type(status))
     assert again == status
+
+
+def test_a_refused_configuration_is_a_number_and_a_problem(told):
+    report = told.report
+    assert told.gauge("edgevitals_config_last_reload_successful") == 1
+    told.asked.set()
+    told.reload.look(lambda _: None)
+    assert told.gauge("edgevitals_config_last_reload_successful") == 0
+    assert told.gauge("edgevitals_config_info", hash=CONFIG.hash) == 1
+    assert report.status().problems == [
+        "the new configuration is refused, the one before stays: line 3: no such key. take it away"
+    ]

@@ -260,3 +260,34 @@ def test_f33_a_target_of_endless_series_goes_down_alone():
     assert calm.outcome.error is None
     assert len(table) < 2600
     scraper.close()
+
+
+def another(here: Site, job: str) -> Target:
+    series = TargetSeries(here.table, {"job": job, "instance": "here"})
+    here.sources[job] = FakeSource(series)
+    return Target(job, "here", here.sources[job], series)
+
+
+def test_a_swap_closes_those_that_go_and_keeps_the_others():
+    with site("kafka", "node") as here:
+        here.read()
+        here.scraper.swap([here.target("kafka"), another(here, "till")])
+        assert here.sources["node"].closed.is_set()
+        assert not here.sources["kafka"].closed.is_set()
+        found = here.read()
+        assert {job: values["temperature"] for job, values in found.items()} == {
+            "kafka": 2.0,
+            "till": 1.0,
+        }
+
+
+def test_a_swap_does_not_wait_for_a_busy_target_whose_late_answer_is_nobodys():
+    with site("kafka", "node") as here:
+        late = here.sources["node"]
+        late.may_answer.clear()
+        here.read(SHORT)
+        here.scraper.swap([here.target("kafka")])
+        assert not late.closed.is_set()
+        late.may_answer.set()
+        assert late.closed.wait(SOON)
+        assert here.read().keys() == {"kafka"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable
 
 from collector.catalog.sources import TARGETS
 from collector.config import OtlpConfig
@@ -23,9 +23,9 @@ class OtlpSource:
         config: OtlpConfig,
         telemetry: Telemetry,
         series: TargetSeries,
-        taken_targets: Iterable[tuple[str, str]] = (),
+        is_taken: Callable[[tuple[str, str]], bool],
     ) -> None:
-        """`taken_targets` are the jobs and instances of all others."""
+        """`is_taken` tells the job and instance of all others, as they are now."""
         limits = Limits(
             config.series_limit,
             config.label_limit,
@@ -34,7 +34,7 @@ class OtlpSource:
         )
         # A sender can't say what we say of it.
         ours = frozenset(series.intern(metric.family, {}) for metric in TARGETS)
-        self._state = State(series, limits, frozenset(taken_targets), ours)
+        self._state = State(series, limits, is_taken, ours)
         self._config = config
         self._telemetry = telemetry
         self._receiver: Receiver | None = None

@@ -103,14 +103,14 @@ class State:
         self,
         series: TargetSeries,
         limits: Limits,
-        taken_targets: frozenset[tuple[str, str]] = frozenset(),
+        is_taken: Callable[[tuple[str, str]], bool] = lambda _: False,
         reserved: frozenset[int] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`taken_targets` are jobs and instances of others, for which no sender can speak."""
+        """`is_taken` tells the job and instance of others, for which no sender can speak."""
         self._series = series
         self._limits = limits
-        self._taken_targets = taken_targets
+        self._is_taken = is_taken
         self._reserved = reserved
         self._clock = clock
         self._streams: dict[Key, _Stream] = {}
@@ -241,7 +241,7 @@ class State:
             if len(self._resources) >= MOST_RESOURCES:
                 self._resources.clear()
             under = self._series.of(job, instance)
-            if under.target in self._taken_targets:
+            if self._is_taken(under.target):
                 said = {"exported_job": job, "exported_instance": instance}
                 known = self._series, {name: value for name, value in said.items() if value}
             else:

@@ -13,7 +13,10 @@ from click.testing import CliRunner
 
 from collector.cli.log import to_stderr
 from collector.cli.program import edgevitals
+from collector.config import Config
 from collector.errors import SpoolError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +26,7 @@ def _as_it_was(tmp_path, monkeypatch):
     Path("c.yaml").write_text("site: a\nsources: {host: true}\n")
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
-    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     for number, handler in signals.items():
         signal.signal(number, handler)
@@ -38,12 +41,26 @@ def run(monkeypatch, body, *args, **environ):
 
 def test_the_program_gets_the_configuration(monkeypatch):
     seen = []
-    result = run(monkeypatch, lambda config, stop: seen.append((config, stop)), EDGEVITALS_NODE="n")
+    result = run(monkeypatch, lambda reload, stop: seen.append((reload, stop)), EDGEVITALS_NODE="n")
     assert result.exit_code == 0
-    ((config, stop),) = seen
+    ((reload, stop),) = seen
+    config = reload.config
     assert config.site == "a"
     assert config.node == "n"
     assert not stop.is_set()
+
+
+def test_a_hangup_reads_the_file_again_and_stops_nothing(monkeypatch):
+    in_force: list[Config] = []
+
+    def body(reload, stop):
+        Path("c.yaml").write_text("site: a\nlabels: {region: emea}\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        reload.look(in_force.append)
+        assert not stop.is_set()
+
+    assert run(monkeypatch, body).exit_code == 0
+    assert [config.labels for config in in_force] == [{"region": "emea"}]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

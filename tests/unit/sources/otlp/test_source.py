@@ -19,7 +19,7 @@ from tests.unit.sources.otlp.sent import LABELS, gauge, request
 def source(port: int = 0) -> tuple[OtlpSource, SeriesTable]:
     table = SeriesTable()
     config = OtlpConfig(listen=Address("127.0.0.1", port))
-    return OtlpSource(config, Telemetry(), TargetSeries(table, LABELS)), table
+    return OtlpSource(config, Telemetry(), TargetSeries(table, LABELS), lambda _: False), table
 
 
 def address(otlp: OtlpSource) -> tuple[str, int]:
