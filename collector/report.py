@@ -96,10 +96,11 @@ class Report:
                 put("edgevitals_pump_eta_seconds", report.eta_s, pump=report.name)
             if oldest_ms is not None:
                 put("edgevitals_pump_oldest_timestamp_seconds", oldest_ms / 1000, pump=report.name)
-            if sink := sinks.get(report.name):
+            to = report.name.removeprefix("forward-")
+            if sink := sinks.get(to):
                 oldest_at, sent = _seconds(oldest_ms), sink.bytes_sent
                 now = Now(report.state, backlog, oldest_at, report.eta_s, sent)
-                link = self._links.setdefault(report.name, OwnLink(report.name))
+                link = self._links.setdefault(to, OwnLink(to))
                 for name, value, labels in link.gauges(now, time.time()):
                     put(name, value, **labels)
             for state in catalog.PUMP_STATES:

@@ -198,6 +198,8 @@ def test_everything_that_is_told_of_the_collector_is_in_the_catalogue(told):
     assert gauges["edgevitals_sink_unsendable_samples_total", unsendable] == 2
     assert gauges["edgevitals_sink_already_stored_samples_total", (("sink", "centre"),)] == 0
     assert gauges["edgevitals_config_info", (("hash", CONFIG.hash),)] == 1
+    way = (("kind", "edgevitals"), ("link", "centre"), ("state", "disconnected"))
+    assert gauges["edgevitals_link_state", way] == 1
     states = {
         s: told.gauge("edgevitals_pump_state", pump="forward-centre", state=s)
         for s in catalog.PUMP_STATES
