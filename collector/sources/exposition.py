@@ -165,7 +165,8 @@ class Exposition:
         for line, head in zip(samples, heads, strict=True):
             series = ids.get(head)
             text = line[len(head) + 1 :]
-            if series is None:
+            # A known head may have more than one blank behind it: "a \t1" is parsed each time.
+            if series is None or not _NUMBER.fullmatch(text):
                 if not line.strip() or line.lstrip()[:1] == b"#":
                     is_plain = False
                     continue
@@ -247,12 +248,16 @@ class Exposition:
 
 
 def _floats(texts: list[bytes]) -> list[float] | None:
-    """Return the numbers, None where one isn't: Python takes more for a number than the format."""
+    """Return the numbers, None where one isn't: Python takes more for a number than the format.
+
+    It takes `1_0`, and white space around the number.
+    """
     try:
         values = list(map(float, texts))
     except ValueError:
         return None
-    return None if b"_" in b"".join(texts) else values
+    together = b"".join(texts)
+    return values if together.translate(None, b"_\t\r\v\f") == together else None
 
 
 def _head(text: str, limits: Limits) -> tuple[str, dict[str, str], int]:

@@ -6,7 +6,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.recording import pages
@@ -114,6 +114,8 @@ def test_any_bytes_are_taken_or_refused_with_a_line(body):
 
 
 @given(st.text('ab{}=",\\ #\n\t1.5eNa_:TYPE+', max_size=60))
+@example(": \t:")
+@example(": \t1")
 def test_what_looks_like_a_page_is_read_the_same_the_second_time(text):
     ours = Ours()
     first: object
@@ -125,6 +127,22 @@ def test_what_looks_like_a_page_is_read_the_same_the_second_time(text):
         assert ours.samples(text) == first
     except Refused as error:
         assert error.message == first  # noqa: PT017
+
+
+def test_blanks_around_a_value_mean_nothing_whatever_was_read_before():
+    ours = Ours()
+    for page in ("a 1\nb 2\n", "a \t1\nb 2\n", "a \t1\nb 2\t\nc 3\n", "b\t2\na \t 1\n"):
+        found = ours.samples(page)
+        assert (found["a", ()], found["b", ()]) == (bits(1), bits(2)), page
+
+
+@pytest.mark.parametrize("value", ["1\r", "1\v", "\f1", "1_0"])
+def test_a_value_that_python_alone_takes_is_refused_the_second_time_too(value):
+    ours = Ours()
+    ours.take("a 1\nb 2\n")
+    for _ in range(2):
+        with pytest.raises(Refused, match=r"line 1: .* is not a number"):
+            ours.take(f"a {value}\nb 2\n")
 
 
 def test_a_label_that_changes_is_another_series():
