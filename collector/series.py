@@ -207,3 +207,7 @@ class TargetSeries:
         known = self._table.intern(name, sorted_labels, family)
         self._own.add(known)
         return known
+
+    def labels(self, series_id: int) -> dict[str, str]:
+        """Return all labels of a series of this target."""
+        return dict(self._table[series_id].labels)

@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented,
 )
 
 from collector.admin.calls import Calls, Place, batches, named, place_of
+from collector.admin.ownership import OFFSETS_TOPIC, Coordinators, owner_of
 from collector.admin.wire import (
     EVERY_BROKER,
     Commits,
@@ -20,6 +21,7 @@ from collector.admin.wire import (
     Groups,
     LeftOut,
     Offsets,
+    OwnGroups,
     Partition,
     ReadSnapshot,
     Topic,
@@ -30,6 +32,10 @@ from collector.patterns import matcher
 PARTITIONS_PER_CALL = 1000
 GROUPS_PER_CALL = 100
 """A future a partition, and another a group: at about 2 KiB each they bound the memory."""
+
+MOST_DESCRIBED = 4
+"""Times the bound of groups: so many are asked for their coordinators where the leaders of Kafka's
+own topic of offsets can't be seen. A call of 100 takes 0.1 s."""
 
 OLDEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -59,12 +65,13 @@ class Snapshot:
         if metadata is None:
             return
         topics = self._topics(metadata)
-        ours = self._ours(topics, min(metadata.brokers, default=-1))
+        stand_in = min(metadata.brokers, default=-1)
+        ours = self._ours(topics, stand_in)
         calls.tell(Topics(ours))
         calls.tell_failures()
         # A partition without a leader would hold up the call for all others until its time-out.
         self._tell_offsets([(t.name, p.id) for t in ours for p in t.partitions if p.leader >= 0])
-        groups = self._groups(self._wanted_groups(listing))
+        groups = self._groups(self._listed(listing), _coordinators(metadata, stand_in), stand_in)
         calls.tell(Groups(groups))
         calls.tell_failures()
         known = {t.name for t in topics}
@@ -119,28 +126,51 @@ class Snapshot:
             calls.tell_failures()
         calls.tell(Offsets([], is_last=True))
 
-    def _wanted_groups(self, listing: Future[Any]) -> list[str]:
-        calls, most = self._calls, self._request.max_groups
+    def _listed(self, listing: Future[Any]) -> list[str]:
+        """Return the names of all groups that match, whoever coordinates them."""
+        calls = self._calls
         found = calls.results("list groups", {"": listing}).get("")
         if found is None:
             return []
         for error in found.errors or []:  # of brokers that are away; the others' groups are there
             calls.failed("list groups", *named(error))
-        names = sorted({g.group_id for g in found.valid or [] if self._is_group_wanted(g.group_id)})
-        calls.tell(LeftOut("groups", max(0, len(names) - most)))
-        return names[:most]
+        return sorted({g.group_id for g in found.valid or [] if self._is_group_wanted(g.group_id)})
 
-    def _groups(self, names: Sequence[str]) -> list[Group]:
-        """Return the groups that are alive, and that our broker coordinates."""
+    def _groups(
+        self, names: list[str], coordinators: Coordinators | None, stand_in: int
+    ) -> list[Group]:
+        """Return the groups that are alive and ours: first whose they are, then the bound."""
+        most = self._request.max_groups
+        is_all_ours = self._request.broker == EVERY_BROKER
+        if not is_all_ours and coordinators is not None:
+            names = [name for name in names if self._is_ours(coordinators.of(name))]
+        if is_all_ours or coordinators is not None:
+            self._calls.tell(OwnGroups(names[:most]))
+            groups = self._described(names[:most])
+            left_out = len(names) - most
+        else:
+            asked = names[: MOST_DESCRIBED * most]
+            ours = [
+                group
+                for group in self._described(asked)
+                # One without a coordinator is told by one all the same.
+                if self._is_ours(group.coordinator if group.coordinator >= 0 else stand_in)
+            ]
+            groups = ours[:most]
+            left_out = len(names) - len(asked) + len(ours) - len(groups)
+        self._calls.tell(LeftOut("groups", max(0, left_out)))
+        return groups
+
+    def _described(self, names: Sequence[str]) -> list[Group]:
+        """Return those of these groups that are alive."""
         calls = self._calls
         groups: list[Group] = []
         for batch in batches(names, GROUPS_PER_CALL):
             futures = calls.client.describe_consumer_groups(batch, request_timeout=calls.share())
             for name, found in calls.results("describe groups", futures).items():
-                coordinator = found.coordinator.id if found.coordinator else -1
-                # DEAD: gone since it was listed.
-                if found.state.name == "DEAD" or not self._is_ours(coordinator):
+                if found.state.name == "DEAD":  # gone since it was listed
                     continue
+                coordinator = found.coordinator.id if found.coordinator else -1
                 members = len(found.members or [])
                 groups.append(Group(name, found.state.name, found.type.name, members, coordinator))
         return groups
@@ -191,11 +221,10 @@ class Snapshot:
         return ends
 
 
-def owner_of(topic: Topic, stand_in: int) -> int:
-    """Return the broker whose collector reads the whole topic.
-
-    That of its lowest partition that has a leader, so that a topic's totals are one collector's and
-    move with the cluster; `stand_in`, the lowest broker that is alive, where nobody leads anything.
-    """
-    leaders = (partition.leader for partition in topic.partitions if partition.leader >= 0)
-    return next(leaders, stand_in)
+def _coordinators(metadata: ClusterMetadata, stand_in: int) -> Coordinators | None:
+    """Return who coordinates what; None where our user may not see the topic that says so."""
+    topic = metadata.topics.get(OFFSETS_TOPIC)
+    if topic is None or topic.error is not None or not topic.partitions:
+        return None
+    leaders = [topic.partitions[number].leader for number in sorted(topic.partitions)]
+    return Coordinators(leaders, stand_in)

@@ -16,6 +16,7 @@ from collector.admin.wire import (
     Groups,
     LeftOut,
     Offsets,
+    OwnGroups,
     Topic,
     Topics,
 )
@@ -28,7 +29,8 @@ class Snapshot:
     `offsets` is {(topic, partition): (oldest offset, end offset)} and `commits` {(group, topic,
     partition): [committed offset, oldest offset, end offset read after it]}, -1 for one that
     Kafka did not give. `failures` says what Kafka refused, `failure` how our own process failed.
-    `is_topics_whole`: all brokers, topics and offsets that can be had are here.
+    `is_topics_whole`: all brokers, topics and offsets that can be had are here. `own_topics` and
+    `own_groups` are the names of those that are ours now; None while that was not told.
     """
 
     brokers: list[Broker] = field(default_factory=list)
@@ -41,6 +43,8 @@ class Snapshot:
     left_out: dict[str, int] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     failure: Failure | None = None
+    own_topics: frozenset[str] | None = None
+    own_groups: frozenset[str] | None = None
 
     @classmethod
     def of(cls, answers: Iterable[Answer], failure: Failure | None) -> Self:
@@ -52,13 +56,18 @@ class Snapshot:
                     snapshot.brokers, snapshot.cluster_id = answer.brokers, answer.id
                 case Topics():
                     snapshot.topics = answer.topics
+                    snapshot.own_topics = frozenset(topic.name for topic in answer.topics)
                 case Offsets():
                     snapshot.is_topics_whole |= answer.is_last
                     snapshot.offsets |= {
                         (t, p): (first, end) for t, p, first, end in answer.offsets
                     }
+                case OwnGroups():
+                    snapshot.own_groups = frozenset(answer.names)
                 case Groups():
                     snapshot.groups = answer.groups
+                    if snapshot.own_groups is None:
+                        snapshot.own_groups = frozenset(group.name for group in answer.groups)
                 case Commits():
                     snapshot.commits |= {
                         (answer.group, t, p): offsets for t, p, *offsets in answer.offsets

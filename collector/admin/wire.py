@@ -187,6 +187,12 @@ class Offsets(_Message, tag="offsets"):
     is_last: bool
 
 
+class OwnGroups(_Message, tag="own_groups"):
+    """The groups that are ours by the leaders, told before the calls that may end the child."""
+
+    names: list[str]
+
+
 class Group(_Message):
     name: str
     state: str
@@ -273,6 +279,7 @@ Answer = (
     | Cluster
     | Topics
     | Offsets
+    | OwnGroups
     | Groups
     | Commits
     | Times

@@ -128,6 +128,8 @@ class Cluster:
             self._broker_settings.of,
             self._times.rate,
             self._own_broker.disks(deadline) if self._own_broker is not None else Disks(),
+            found.own_topics,
+            found.own_groups,
         )
 
     def _asker(

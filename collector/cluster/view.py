@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -59,7 +60,9 @@ class View(NamedTuple):
     broker, or of all when all is ours. `time_of(topic, partition, offset)`
     tells when a record was written, in seconds since 1970, None while that can't be told; a miss
     is remembered, and asked for at the next read. `rate_of(topic, partition)` is the records a
-    second that come in. `disks` is what our own broker has on its own.
+    second that come in. `disks` is what our own broker has on its own. `own_topics` and
+    `own_groups` are the names of what is ours by this read, also where it broke off before it told
+    more of them; None where it broke off before that.
     """
 
     at: float
@@ -76,6 +79,8 @@ class View(NamedTuple):
     broker_settings: Mapping[int, Mapping[str, str]] = MappingProxyType({})
     rate_of: Callable[[str, int], float | None] = lambda _topic, _partition: None
     disks: Disks = Disks()
+    own_topics: AbstractSet[str] | None = None
+    own_groups: AbstractSet[str] | None = None
 
     def retention_of(self, topic: str) -> Retention | None:
         """Return how long the topic keeps records, None while its settings are not known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from collector.admin.client import hint
@@ -52,7 +53,8 @@ class KafkaSource:
 
         While our own admin process fails, what it did not tell is repeated, at most MOST_REPEATS
         times in a row; its age says so. After that there are no groups, or, when there are no
-        topics either, a SourceError.
+        topics either, a SourceError. What this read shows to be another collector's now is not
+        repeated: it would count twice.
         """
         view = self._reader.view(deadline)
         now = time.monotonic()
@@ -63,13 +65,15 @@ class KafkaSource:
             raise _down(view.failures)
         if view.is_topics_whole:
             self._topic_part.take(self._topics.values(view) | self._settings.values(view), now)
-        elif not self._topic_part.repeat():
+        elif self._topic_part.repeat():
+            self._topic_part.keep(self._series, "topic", view.own_topics)
+        else:
             assert lost is not None
             raise _down([lost])
         if lost is None:
             self._group_part.take(self._groups.values(view), now)
-        else:
-            self._group_part.repeat()
+        elif self._group_part.repeat():
+            self._group_part.keep(self._series, "consumergroup", view.own_groups)
         values = self._topic_part.values | self._group_part.values | self._disks.values(view)
         for part in (self._topic_part, self._group_part):
             if part.taken_at is not None:
@@ -123,8 +127,23 @@ class _Part:
         self._repeats += 1
         return True
 
+    def keep(self, series: TargetSeries, label: str, own: AbstractSet[str] | None) -> None:
+        """Let go of what is about a topic or a group that is no longer ours; None: not known."""
+        if own is None:
+            return
+        self.values = {
+            known: value
+            for known, value in self.values.items()
+            if _is_ours(series.labels(known), label, own)
+        }
+
     def forget(self) -> None:
         self.values, self.taken_at, self._repeats = {}, None, 0
+
+
+def _is_ours(labels: Mapping[str, str], label: str, own: AbstractSet[str]) -> bool:
+    """With a label `broker` it is about our own broker's disks, whoever leads."""
+    return label not in labels or "broker" in labels or labels[label] in own
 
 
 def _down(failures: Sequence[Failure]) -> SourceError:

@@ -22,6 +22,7 @@ def test_the_child_loads_nothing_of_its_parent():
         "collector.admin.child",
         "collector.admin.cycle",
         "collector.admin.grants",
+        "collector.admin.ownership",
         "collector.admin.snapshot",
         "collector.admin.wire",
         "collector.patterns",

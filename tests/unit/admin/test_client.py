@@ -105,6 +105,8 @@ def test_a_snapshot_is_put_together_from_its_parts(start):
         groups=[Group("billing", "STABLE", "CLASSIC", 2, 1)],
         commits={("billing", "orders", 0): [7, 5, 9]},
         left_out={"partitions": 0},
+        own_topics=frozenset({"orders"}),
+        own_groups=frozenset({"billing"}),
     )
 
 

@@ -20,6 +20,7 @@ from collector.admin.wire import (
     Groups,
     LeftOut,
     Offsets,
+    OwnGroups,
     Partition,
     Topic,
     Topics,
@@ -47,9 +48,10 @@ TOPICS = Topics(
 OFFSETS = Offsets([("orders", 0, 5, 90), ("orders", 1, 0, -1)], is_last=False)
 BEFORE_GROUPS: list[Answer] = [BROKERS, LeftOut("partitions", 0), TOPICS, OFFSETS]
 TOPIC_PART: list[Answer] = [*BEFORE_GROUPS, Offsets([], is_last=True)]
+BOTH = [Group("billing", "STABLE", "CLASSIC", 2, 1), Group("idle", "EMPTY", "CLASSIC", 0, 1)]
 GROUP_PART: list[Answer] = [
     LeftOut("groups", 0),
-    Groups([Group("billing", "STABLE", "CLASSIC", 2, 1), Group("idle", "EMPTY", "CLASSIC", 0, 1)]),
+    Groups(BOTH),
     Commits("billing", [("orders", 0, 70, 5, 95)]),
     LeftOut("commits", 0),
 ]
@@ -247,6 +249,40 @@ def test_topics_go_on_while_group_calls_end_the_process(rig):
     assert not named(values, "kafka_consumergroup_members")
     assert named(values, "kafka_topic_partition_current_offset") == {("0", "orders"): 91}
     assert ("groups",) not in named(values, "edgevitals_kafka_age_seconds")
+
+
+TWO_GROUPS: list[Answer] = [
+    *GROUP_PART[:3],
+    Commits("idle", [("orders", 0, 80, 5, 95)]),
+]
+
+
+@pytest.mark.parametrize("shown_by", [OwnGroups(["idle", "new"]), Groups(BOTH[1:])])
+def test_a_group_that_is_anothers_now_is_not_repeated(rig, shown_by):
+    broken = turn(*TOPIC_PART, shown_by, then=11)
+    one = rig([turn(*TOPIC_PART, *TWO_GROUPS, Done()), broken], [broken])
+    assert named(one.read(), "kafka_consumergroup_members") == {("billing",): 2, ("idle",): 0}
+    for _ in range(MOST_REPEATS):
+        values = one.read()
+        assert named(values, "kafka_consumergroup_members") == {("idle",): 0}
+        assert named(values, "kafka_consumergroup_lag_sum") == {("idle", "orders"): 15}
+
+
+def test_a_topic_that_is_anothers_now_is_not_repeated(rig):
+    stock = Topic("stock", [Partition(0, 2, [1, 2], [1, 2])])
+    both = Topics([*TOPICS.topics, stock])
+    end = Offsets([("stock", 0, 0, 4)], is_last=True)
+    whole = turn(BROKERS, both, OFFSETS, end, *GROUP_PART, Done())
+    broken = turn(BROKERS, Topics([stock]), then=11)
+    one = rig([whole, broken], [broken])
+    before = named(one.read(), "kafka_topic_partitions")
+    assert before == {("orders",): 2, ("__consumer_offsets",): 1, ("stock",): 1}
+    values = one.read()
+    assert named(values, "kafka_topic_partitions") == {("stock",): 1}
+    assert named(values, "kafka_topic_partition_current_offset") == {("0", "stock"): 4}
+    assert named(values, "kafka_brokers") == {(): 2}
+    # Of groups this read showed nothing.
+    assert named(values, "kafka_consumergroup_lag_sum") == {("billing", "orders"): 25}
 
 
 def test_a_process_that_dies_at_once_repeats_all_for_a_while(rig):
