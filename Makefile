@@ -1,13 +1,14 @@
 # Everything starts here; each target does the set-up it needs, and leaves what is there alone.
 #   make test    all checks and tests         make check   linters and types alone (also: make fix)
 #   make demo    the whole line, live (KEEP=1 keeps it up at the end)
+#   make dashboards  writes dashboards/out from the boards' code
 #   make bench   sizes and speeds, beside what they should be; bench-memory: two minutes for memory;
 #                bench-peers: eight minutes beside today's agents
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test check fix demo bench bench-memory bench-peers clean python parts soak mutants deploy-test
+.PHONY: test check fix demo dashboards bench bench-memory bench-peers clean python parts soak mutants deploy-test
 
 test: parts-of-tests check
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
@@ -24,6 +25,9 @@ fix: python
 
 demo: parts
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+
+dashboards: python
+	$(BIN)/python -m dashboards
 
 bench: parts
 	$(BIN)/python -m bench sizes speed wire spool jmx
@@ -46,7 +50,7 @@ parts-of-tests:
 
 clean:
 	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	find collector tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find collector dashboards tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Longer runs, beside the tests.
 soak: parts

@@ -13,7 +13,7 @@ _CPU, _DISK, _DEVICE = ("cpu", "mode"), ("device",), ("device",)
 _MOUNT = ("device", "fstype", "mountpoint")
 _SENSOR, _COOLING = ("chip", "sensor"), ("name", "type")
 
-_KNOWN: dict[str, tuple[tuple[str, ...], Kind, str]] = {
+KNOWN: dict[str, tuple[tuple[str, ...], Kind, str]] = {
     "node_cpu_seconds_total": (_CPU, _COUNTER, "Seconds the CPU spent in each mode."),
     "node_cpu_guest_seconds_total": (_CPU, _COUNTER, "Seconds the CPU spent in guests."),
     "node_context_switches_total": ((), _COUNTER, "Context switches."),
@@ -99,7 +99,7 @@ _KNOWN: dict[str, tuple[tuple[str, ...], Kind, str]] = {
 }
 for _direction in ("receive", "transmit"):
     for _what in ("bytes", "packets", "errs", "drop"):
-        _KNOWN[f"node_network_{_direction}_{_what}_total"] = (
+        KNOWN[f"node_network_{_direction}_{_what}_total"] = (
             _DEVICE,
             _COUNTER,
             f"Network device: {_direction} {_what}.",
@@ -113,7 +113,7 @@ def family(name: str) -> tuple[Family, tuple[str, ...]]:
     own = catalog.OWN.get(name)
     if own is not None:
         return own.family, own.labels
-    labels, kind, text = _KNOWN.get(name) or _made_up(name)
+    labels, kind, text = KNOWN.get(name) or _made_up(name)
     unit = next((unit for unit in _UNITS if f"_{unit}" in name), "")
     return Family(name, kind, unit, text), labels
 
