@@ -63,7 +63,7 @@ soak: parts
 	SOAK_CUTS=500 SOAK_FLAPS=60 $(BIN)/pytest --timeout=3600 tests/real/test_connection.py -k "f25 or f26"
 	SOAK_BROKER_KILLS=200 SOAK_OUTAGE_ROUNDS=80000 $(BIN)/pytest --timeout=3600 tests/real/test_topic_broker_away.py -k "f04 or f05"
 	SOAK_KILLS=1000 SOAK_CALLS=25 $(BIN)/pytest --timeout=3600 tests/real/test_kills.py
-	SOAK_COORDINATOR_KILLS=200 $(BIN)/pytest --timeout=13000 tests/real/test_coordinator_kills.py
+	SOAK_COORDINATOR_KILLS=200 $(BIN)/pytest --timeout=13000 -rP tests/real/test_coordinator_kills.py
 	SOAK_DAYS=30 $(BIN)/pytest --timeout=3600 tests/real/test_days.py
 
 # Planted bugs: each must make the test that it names fail.

@@ -33,9 +33,9 @@ READ_S = 7.5
 class Brokers:
     """Three nodes. Leaders and coordinators go back to where they were, soon after a start."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, properties: Mapping[str, object]) -> None:
         voters = {node: free_port() for node in (1, 2, 3)}
-        own = {"leader.imbalance.check.interval.seconds": 2}
+        own = {"leader.imbalance.check.interval.seconds": 1, **properties}
         self.nodes = {
             node: Kafka(directory / str(node), node_id=node, voters=voters, properties=own)
             for node in voters
@@ -98,9 +98,11 @@ class Reads:
 
 
 @contextmanager
-def three_brokers(directory: Path) -> Iterator[Brokers]:
+def three_brokers(
+    directory: Path, properties: Mapping[str, object] | None = None
+) -> Iterator[Brokers]:
     """Start three, with topics of three partitions and groups that have committed."""
-    three = Brokers(directory)
+    three = Brokers(directory, properties or {})
     try:
         three.start()
         client = AdminClient({"bootstrap.servers": three.bootstrap, **QUIET})
