@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from collector.cli.options import config_option
+from collector.cli.options import config_option, output_option
 from collector.cli.program import CANNOT_TELL, OK, PROBLEM, Verb
 from collector.cli.words import as_json, harmless
 
@@ -25,12 +25,12 @@ DEFAULT_FILE = Path("/etc/edgevitals/config.yaml")
     examples=(
         ("edgevitals doctor", f"the line of {DEFAULT_FILE}"),
         ("edgevitals doctor -c config.yaml", "that of another file; also before the first start"),
-        ("edgevitals doctor --json | jq -r .verdict", "for scripts: ok, problem, cannot tell"),
+        ("edgevitals doctor -o json | jq -r .verdict", "for scripts: ok, problem, cannot tell"),
     ),
 )
 @config_option(f"The configuration to go along.  [default: {DEFAULT_FILE}]")
-@click.option("--json", "is_json", is_flag=True, help="JSON, once all is looked at.")
-def doctor(file: Path | None, is_json: bool) -> int:
+@output_option("A line for each part, or JSON once all is looked at.")
+def doctor(file: Path | None, output: str) -> int:
     """Name what is in the way of rounds, and what to type about it.
 
     Walks the whole line: config, spool, clock, JMX and pages, Kafka with our rights and the topic,
@@ -45,6 +45,7 @@ def doctor(file: Path | None, is_json: bool) -> int:
     from collector.doctor.finding import Verdict, worst  # noqa: PLC0415
     from collector.doctor.walk import walk  # noqa: PLC0415
 
+    is_json = output == "json"
     file = file or DEFAULT_FILE
     loaded = load(file, os.environ)
     found = list(_of_config(file, loaded))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
+from collector.cluster.own_broker import NAMES, STATE
 from collector.config import JmxConfig
 from collector.config.sources import JmxAccess
 from collector.doctor.finding import Finding, Layer, cannot_tell, ok, problem
@@ -18,7 +18,6 @@ from collector.sources.jmx_target import jmx_target
 from collector.topic.settings import is_here
 
 _CALL_S = 10.0
-_ID = re.compile(r"[:,]id=(\d+)")
 
 
 def look(jvm: JmxAccess) -> Iterator[Finding]:
@@ -31,7 +30,8 @@ def look(jvm: JmxAccess) -> Iterator[Finding]:
     try:
         with closing(jmx_target(jvm).client(Numbers(()))) as client:
             names = client.names("*:*", time.monotonic() + _CALL_S)
-            apps = client.names("kafka.server:type=app-info,*", time.monotonic() + _CALL_S)
+            apps = client.names(NAMES, time.monotonic() + _CALL_S)
+            is_broker = bool(client.names(STATE, time.monotonic() + _CALL_S))
     except JmxError as error:
         is_local = is_here(jvm.address.host)
         yield judged(jvm, error, list(brokers()) if is_local else [])
@@ -39,8 +39,10 @@ def look(jvm: JmxAccess) -> Iterator[Finding]:
     except CollectorError as error:  # a file: password or certificate
         yield problem(Layer.LOGIN, subject, error.message, error.hint)
         return
-    ids = ", ".join(sorted({found[1] for one in apps if (found := _ID.search(one.text))}))
-    what = f"broker {ids}" if ids else "no Kafka broker is in it"
+    ids = ", ".join(sorted({one.properties["id"] for one in apps if "id" in one.properties}))
+    what = "no Kafka broker is in it"
+    if ids:
+        what = f"broker {ids}" if is_broker else f"controller {ids}, which is no broker"
     yield ok(Layer.JMX, subject, f"{len(names)} MBeans, {what}", _open_door(jvm))
 
 

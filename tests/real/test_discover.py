@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.config import Address, load
+from collector.config import Address, JmxConfig, load
 from collector.discovery import suggestion, survey, telling
 from collector.discovery.found import (
     ConnectWorker,
@@ -22,6 +22,7 @@ from collector.discovery.found import (
     Unknown,
 )
 from collector.discovery.probing import PROTOCOLS, Task, probe, probe_all
+from collector.doctor.jmx import look
 from tests.lab import parts
 from tests.lab.connect import Connect
 from tests.lab.java.jvm import Jvm
@@ -124,6 +125,13 @@ def test_each_is_known_by_what_it_answers(first, broker, controller, worker, nod
     assert nobody == Nobody(
         address=Address(HOST, ports[-1]), is_refused=True, says="nothing listens there"
     )
+
+
+def test_the_doctor_takes_no_controller_for_a_broker(broker, controller):
+    for node, says in (broker, "broker 1"), (controller, "controller 1, which is no broker"):
+        where = JmxConfig(address=Address(HOST, node.jmx_port))
+        told = [finding.says.partition("MBeans, ")[2] for finding in look(where)]
+        assert told == [says]
 
 
 def test_what_is_printed_is_a_configuration_that_reads(

@@ -133,7 +133,7 @@ def test_the_collector_comes_in_by_each_door(tmp_path: Path, site: Site, door: s
         wait_for(lambda: edge.pump("publish")["delivered_rounds"] > 1, SOON, "rounds in the topic")
         assert edge.target("kafka_exporter")["up"]
         assert "kafka_brokers{" in edge.metrics()
-        result = run("doctor", "-c", edge.file, "--json")
+        result = run("doctor", "-c", edge.file, "-o", "json")
         assert edge.terminate() == 0
     findings = json.loads(result.stdout)["findings"]
     assert [one for one in findings if one["verdict"] != "ok"] == []

@@ -78,7 +78,7 @@ def test_every_problem_is_named_in_the_order_of_the_line(tmp_path):
             f" scrape: [{{url: 'http://{HOST}:{ports[1]}/', job: x}}]}}",
             f"sinks: [{{name: centre, url: '{peer.url}', out_of_order_time_window: 1h}}]",
         )
-        result = doctor(file, "--json")
+        result = doctor(file, "-o", "json")
     assert result.exit_code == 1
     told = json.loads(result.stdout)
     assert told["verdict"] == "problem"
