@@ -32,11 +32,11 @@ Told = dict[str, dict[tuple[str, ...], float]]
 class LinkBroker:
     """A JVM with the MBeans of a link, to be told how it is."""
 
-    def __init__(self, directory: Path, *partitions: str) -> None:
+    def __init__(self, directory: Path, *partitions: str, links: str = LINK) -> None:
         directory.mkdir()
         self._file: Path = directory / "now.properties"
         self.become()
-        arguments: tuple[str | Path, ...] = (self._file, LINK, *partitions)
+        arguments: tuple[str | Path, ...] = (self._file, links, *partitions)
         self.jvm = Jvm(directory, program="LinkBeans", arguments=arguments)
 
     def become(self, **settings: object) -> None:
@@ -50,9 +50,12 @@ class LinkBroker:
 class Link:
     """A link as the collector reads it, at one side."""
 
-    def __init__(self, site: Kafka, *brokers: LinkBroker, side: str = "source") -> None:
+    def __init__(
+        self, site: Kafka, *brokers: LinkBroker, side: str = "source", name: str = LINK
+    ) -> None:
+        self._name = name
         config = LinkConfig(
-            name=LINK,
+            name=name,
             kind="cluster_link",
             jmx=tuple(JmxAccess(address=Address(HOST, one.jvm.port)) for one in brokers),
             topics=("orders",),
@@ -71,7 +74,7 @@ class Link:
         told: Told = {}
         for series_id, value in zip(reading.series, reading.values, strict=True):
             name, labels, _ = self._table[series_id]
-            assert ("link", LINK) in labels
+            assert ("link", self._name) in labels
             assert ("kind", "cluster_link") in labels
             own = tuple(text for key, text in labels if key not in ("link", "kind"))
             told.setdefault(name, {})[own] = value
@@ -137,7 +140,8 @@ def test_what_a_link_does_is_told_by_whichever_broker_coordinates_it(
 
 
 def test_disconnected_is_told_apart_from_broken(link: Link, pair: tuple[LinkBroker, LinkBroker]):
-    for trouble in ({"failed_partitions": 1}, {"dead_threads": 1}, {"in_error": 1}):
+    for what in "failed_partitions", "dead_threads", "failed_mirrors", "in_error":
+        trouble = {what: 1}
         pair[1].become(**trouble)  # not by the coordinator
         assert link.state() == "broken", trouble
         pair[1].become()
@@ -204,7 +208,98 @@ def test_the_source_of_a_link_made_at_the_destination_knows_no_position(
         assert f"edgevitals_link_{name}" not in told
 
 
-@pytest.mark.parametrize("profile", ["default", "strimzi", "cp-ansible", "cfk"])
+def test_the_source_of_a_link_made_there_knows_its_state_and_no_position(
+    site: Kafka, tmp_path: Path
+):
+    broker = LinkBroker(tmp_path / "source", "-made-here")
+    with broker.jvm:
+        link = Link(site, broker)
+        for state, told in (
+            ("active", "connected"),
+            ("unavailable", "disconnected"),
+            ("paused", "paused"),
+        ):
+            broker.become(coordinator="true", state=state)
+            assert link.state() == told
+        told_here = link.read()
+        link.close()
+    assert told_here["edgevitals_link_position_known"]["orders",] == 0
+    assert "edgevitals_link_lag_records" not in told_here
+
+
+def test_two_links_of_one_broker_are_told_apart(site: Kafka, tmp_path: Path):
+    broker = LinkBroker(tmp_path / "hq", "orders:0", "orders:1", links=f"{LINK},depot")
+    broker.become(**{"coordinator": "true", "lag": 5, "depot.lag": 9, "depot.failed-mirrors": 1})
+    with broker.jvm:
+        both = [Link(site, broker, side="target", name=name) for name in (LINK, "depot")]
+        states = [link.state() for link in both]
+        lags = [link.read()["edgevitals_link_lag_records"]["orders",] for link in both]
+        for link in both:
+            link.close()
+    assert states == ["connected", "broken"]
+    assert lags == [10, 18]
+
+
+OF_THE_LINK = frozenset(
+    f"kafka_server_cluster_link_{name}"
+    for name in (
+        "metrics_link_count",
+        "metrics_link_task_count",
+        "metrics_mirror_topic_count",
+        "metrics_mirror_partition_count",
+        "metrics_link_fetcher_count",
+        "metrics_link_source_unavailable_rate",
+        "fetcher_metrics_incoming_byte_rate",
+        "fetcher_metrics_connection_count",
+    )
+)
+"""Its beans of many attributes have the same names under each profile."""
+
+GAUGES = frozenset(
+    f"kafka_server_{name}"
+    for name in (
+        "link_clusterlinkfetchermanager_maxlag",
+        "link_clusterlinkfetchermanager_failedpartitionscount",
+        "link_clusterlinkfetchermanager_deadthreadcount",
+        "fetcherlagmetrics_consumerlag",
+        "replicamanager_blockedonmirrorsourcepartitioncount",
+        "replicamanager_underminisrmirrorpartitioncount",
+        "replicamanager_underreplicatedmirrorpartitions",
+    )
+)
+
+
+def of_server(*names: str) -> frozenset[str]:
+    return frozenset(f"kafka_server_{name}" for name in names)
+
+
+NAMES = {
+    "default": GAUGES
+    | of_server(
+        "fetcherstats_bytespersec_total",
+        "fetcherstats_requestspersec_total",
+        "replicamanager_throttledclusterlinkreplicaspersec_total",
+    ),
+    # Strimzi's rules have no name for a meter with four keys more.
+    "strimzi": GAUGES | of_server("replicamanager_throttledclusterlinkreplicas_total"),
+    "cp-ansible": GAUGES
+    | of_server(
+        "fetcherstats_bytespersec",
+        "fetcherstats_requestspersec",
+        "replicamanager_throttledclusterlinkreplicaspersec",
+    ),
+    "cfk": of_server(
+        "link_clusterlinkfetchermanager_value",
+        "fetcherlagmetrics_value",
+        "fetcherstats_count",
+        "replicamanager_value",
+        "replicamanager_count",
+    ),
+}
+"""What a broker with links tells under each profile."""
+
+
+@pytest.mark.parametrize("profile", NAMES)
 def test_what_the_link_tells_has_a_name_under_each_profile(
     pair: tuple[LinkBroker, LinkBroker], profile: str
 ):
@@ -213,6 +308,23 @@ def test_what_the_link_tells_has_a_name_under_each_profile(
     source = jmx_source(jvm, load_rules([profile]), TargetSeries(table, {}))
     reading = source.read(time.monotonic() + 20)
     source.close()
-    names = {table[series_id].name for series_id in reading.series}
-    for part in ("clusterlinkfetchermanager", "fetcherlagmetrics", "cluster_link"):
-        assert [name for name in names if part in name], (part, sorted(names))
+    told = [table[series_id] for series_id in reading.series]
+    assert not (NAMES[profile] | OF_THE_LINK) - {one.name for one in told}
+    failed = {("link_name", LINK), ("state", "FailedMirror")}
+    assert any(failed <= set(one.labels) for one in told), "mirrors by their state"
+
+
+def test_bytes_of_a_link_and_of_followers_are_two_series_of_one_name(
+    pair: tuple[LinkBroker, LinkBroker],
+):
+    table = SeriesTable()
+    jvm = JmxConfig(address=Address(HOST, pair[0].jvm.port))
+    source = jmx_source(jvm, load_rules(["default"]), TargetSeries(table, {}))
+    reading = source.read(time.monotonic() + 20)
+    source.close()
+    told = {
+        dict(table[series_id].labels).get("link_name"): value
+        for series_id, value in zip(reading.series, reading.values, strict=True)
+        if table[series_id].name == "kafka_server_fetcherstats_bytespersec_total"
+    }
+    assert told == {LINK: 7_000, None: 999_999}

@@ -23,7 +23,12 @@ _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "ClusterLinkFetcherManager": ("Value",),
     "FetcherLagMetrics": ("Value",),
     "FetcherStats": ("OneMinuteRate",),
-    "cluster-link-metrics": ("link-count", "link-task-count", "mirror-topic-lag"),
+    "cluster-link-metrics": (
+        "link-count",
+        "link-task-count",
+        "mirror-topic-count",
+        "mirror-topic-lag",
+    ),
     "cluster-link-fetcher-metrics": ("incoming-byte-rate", "connection-count"),
 }
 PATTERNS = (
@@ -146,6 +151,8 @@ class Beans:
         if "link-task-count" in told:
             task = _TASKS.get(state, state)
             self._tasks[task] = self._tasks.get(task, 0) + int(told["link-task-count"])
+        if state.lower().startswith("failed"):  # for good: such a mirror is to be made anew
+            self._broken += told.get("mirror-topic-count", 0.0)
         if told.get("mirror-topic-lag", -1.0) >= 0 and "topic" in keys:
             topic = unquote(keys["topic"])
             self._topic_lags[topic] = max(

@@ -70,6 +70,16 @@ def test_what_failed_at_any_broker_breaks_a_link(name: str):
     assert beans.state() is State.BROKEN
 
 
+def test_a_mirror_that_failed_for_good_breaks_a_link_that_runs():
+    beans = Beans()
+    broker(beans, "active", coordinator=True)
+    for state, topics in ("Mirror", 5.0), ("PausedMirror", 1.0), ("FailedMirror", 0.0):
+        beans.add({"type": METRICS, "state": state}, {"mirror-topic-count": topics})
+    assert beans.state() is State.CONNECTED
+    beans.add({"type": METRICS, "state": "FailedMirror"}, {"mirror-topic-count": 1.0})
+    assert beans.state() is State.BROKEN
+
+
 def test_tasks_in_error_break_a_link_unless_it_is_cut():
     beans = Beans()
     broker(beans, "active", coordinator=True)
