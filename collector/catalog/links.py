@@ -82,7 +82,7 @@ LINKS = (
         _TOPIC,
         "standard",
         "Time until the link has carried all, as fast as its lag shrank in the last two "
-        "minutes; 0 without lag, absent while it doesn't shrink.",
+        "minutes, or since its state changed; 0 without lag, absent while it doesn't shrink.",
     ),
     Metric(
         "edgevitals_link_bytes_per_second",

@@ -87,7 +87,14 @@ class Connect(Part):
 
     def put(self, what: str) -> None:
         """Tell the connector to `pause` or `resume`."""
-        request = urllib.request.Request(f"{self.url}/{what}", method="PUT")
+        self._tell("PUT", what)
+
+    def restart(self) -> None:
+        """Start the tasks that failed again."""
+        self._tell("POST", "restart?includeTasks=true&onlyFailed=true")
+
+    def _tell(self, method: str, what: str) -> None:
+        request = urllib.request.Request(f"{self.url}/{what}", method=method)
         urllib.request.urlopen(request, timeout=10.0).close()
 
     def _has_connector(self) -> bool:

@@ -21,6 +21,11 @@ class Door(NamedTuple):
     properties: dict[str, object]
 
 
+def plain() -> Door:
+    """Who comes is let in."""
+    return Door("PLAINTEXT", {})
+
+
 def scram(mechanism: str = "SCRAM-SHA-256") -> Door:
     """Who has a password comes in; `set_password` gives one."""
     jaas = f"{mechanism.lower()}.sasl.jaas.config"
@@ -41,16 +46,23 @@ def tls(store: Path, *, clients: Path | None = None) -> Door:
 
 
 class Doors(Kafka):
-    """A node with doors beside its plain listener; `at[name]` is where each of them is."""
+    """A node with doors beside its plain listener; `at[name]` is where each of them is.
 
-    def __init__(self, folder: Path, doors: Mapping[str, Door], **keys: Any) -> None:
+    `named` has the addresses by which clients are told of a door, where that is another one.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        doors: Mapping[str, Door],
+        named: Mapping[str, str] | None = None,
+        **keys: Any,
+    ) -> None:
         super().__init__(folder, **keys)
         self.at = {name: f"{HOST}:{free_port()}" for name in doors}
-        there = "".join(f",{name}://{address}" for name, address in self.at.items())
-        self._properties["listeners"] = f"{self._properties['listeners']}{there}"
-        self._properties["advertised.listeners"] = (
-            f"{self._properties['advertised.listeners']}{there}"
-        )
+        for key, places in ("listeners", self.at), ("advertised.listeners", named or {}):
+            there = (f",{name}://{places.get(name, at)}" for name, at in self.at.items())
+            self._properties[key] = f"{self._properties[key]}{''.join(there)}"
         for name, door in doors.items():
             key = "listener.security.protocol.map"
             self._properties[key] = f"{self._properties[key]},{name}:{door.protocol}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import time
 from collections.abc import Callable
 from enum import Enum
 from threading import Event, Lock, Thread
@@ -51,6 +52,8 @@ class Proxy(Part):
         self._cut: Cut | None = None
         self._flows = Event()
         self._flows.set()
+        self._rate: float | None = None
+        self._free_at = 0.0  # when what was sent so far is through
         self._listener: socket.socket | None = None
         self._sockets: set[socket.socket] = set()
         self._threads: list[Thread] = []
@@ -86,6 +89,11 @@ class Proxy(Part):
             sockets = list(self._sockets)
         for one in sockets:
             self._drop(one, reset=True)
+
+    def thin(self, bytes_per_second: float | None) -> None:
+        """Let so much through to the target, by all connections together; None: all."""
+        with self._changing:
+            self._rate = bytes_per_second
 
     def restore(self) -> None:
         with self._changing:
@@ -132,15 +140,22 @@ class Proxy(Part):
             return
         tap = self._tap() if self._tap else None
         self._spawn(self._pass_on, far, near, tap.received if tap else None)
-        self._pass_on(near, far, tap.sent if tap else None)
+        self._pass_on(near, far, tap.sent if tap else None, is_to_target=True)
 
     def _pass_on(
-        self, giver: socket.socket, taker: socket.socket, tap: Callable[[bytes], int | None] | None
+        self,
+        giver: socket.socket,
+        taker: socket.socket,
+        tap: Callable[[bytes], int | None] | None,
+        *,
+        is_to_target: bool = False,
     ) -> None:
         """Pass bytes on until one side ends; then end both: HTTP needs no half-open ones."""
         try:
             while data := giver.recv(65_536):
                 self._flows.wait()
+                if is_to_target:
+                    time.sleep(self._takes(len(data)))
                 most = tap(data) if tap else None
                 taker.sendall(data[:most])
                 if most is not None:
@@ -150,6 +165,15 @@ class Proxy(Part):
         finally:
             self._drop(giver)
             self._drop(taker)
+
+    def _takes(self, count: int) -> float:
+        """Seconds until so many bytes are through."""
+        with self._changing:
+            if self._rate is None:
+                return 0.0
+            now = time.monotonic()
+            self._free_at = max(self._free_at, now) + count / self._rate
+            return self._free_at - now
 
     def _drop_connections(self) -> None:
         with self._changing:

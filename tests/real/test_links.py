@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+)
 
 from collector.admin.client import Admin
 from collector.cluster.reading import Cluster, Patterns
@@ -14,7 +21,9 @@ from collector.config import Address, JmxAccess, LinkConfig
 from collector.errors import SourceError
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.links.kinds import link_source
-from tests.lab.connect import Connect
+from collector.sources.links.offset_syncs import Jump, OffsetSyncs
+from tests.lab.connect import NAME, Connect
+from tests.lab.doors import Doors, plain
 from tests.lab.kafka import HOST, Kafka
 from tests.lab.mirror import MirrorMaker
 from tests.lab.ports import free_port
@@ -22,20 +31,27 @@ from tests.lab.proxy import Proxy
 from tests.lab.traffic import Traffic
 from tests.lab.waiting import wait_for
 from tests.real.told import Told, read
+from tests.real.topics import QUIET, create
 
 SYNCS = "mm2-offset-syncs.central.internal"
 TOPICS = ("orders", "readings")
+ALONE = "numbered"
+"""The topic that Connect carries: its records are a test's own."""
+
+THIN = 100_000
+"""Bytes a second: twice what is written to both topics, so that a backlog takes seconds."""
 
 
 class Site:
-    """A site whose topics go to a central cluster through a link that can be cut."""
+    """A site whose topics go to a central cluster; the mirror's way to each side can be cut."""
 
     def __init__(self, directory: Path) -> None:
-        port = free_port()  # the central broker names it to its clients
-        self.broker = Kafka(directory / "site")
+        port, inner = free_port(), free_port()  # the brokers name them to their clients
+        self.broker = Doors(directory / "site", {"MIRROR": plain()}, {"MIRROR": f"{HOST}:{inner}"})
         own = {"advertised.listeners": f"PLAINTEXT://{HOST}:{port}"}
         self.central = Kafka(directory / "central", properties=own)
         self.link = Proxy(self.central.port, port=port)
+        self.inside = Proxy(int(self.broker.at["MIRROR"].rpartition(":")[2]), port=inner)
         self.traffic = Traffic(self.broker.bootstrap, topics=TOPICS)
         self.mirror = MirrorMaker(
             directory / "mirror",
@@ -44,6 +60,7 @@ class Site:
             "orders|readings",
             {
                 "central.bootstrap.servers": self.link.address,
+                "plant.bootstrap.servers": self.inside.address,
                 "plant->central.offset.lag.max": 0,
                 # Else Connect waits five minutes before it runs tasks again that a cut has ended.
                 "central.scheduled.rebalance.max.delay.ms": 0,
@@ -57,12 +74,19 @@ class Site:
 class Reads:
     """A link as the collector reads it."""
 
-    def __init__(self, site: Site, *, jmx_port: int | None = None, **keys: object) -> None:
+    def __init__(
+        self,
+        site: Site,
+        *,
+        topics: tuple[str, ...] = TOPICS,
+        jmx_port: int | None = None,
+        **keys: object,
+    ) -> None:
         access = JmxAccess(address=Address(HOST, jmx_port or site.mirror.jmx_port))
-        config = LinkConfig(name="hq", kind="mirrormaker2", jmx=(access,), topics=TOPICS, **keys)  # type: ignore[arg-type]
+        config = LinkConfig(name="hq", kind="mirrormaker2", jmx=(access,), topics=topics, **keys)  # type: ignore[arg-type]
         kafka = {"bootstrap.servers": site.broker.bootstrap}
         self.admin = Admin(kafka)
-        self.cluster = Cluster(self.admin, Patterns((), TOPICS))
+        self.cluster = Cluster(self.admin, Patterns((), topics))
         self.table = SeriesTable()
         series = TargetSeries(self.table, {})
         self.source = link_source(config, self.cluster.reader(), lambda: kafka, series)
@@ -91,7 +115,17 @@ class Reads:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     one = Site(tmp_path_factory.mktemp("links"))
-    with one.broker, one.link, one.central, one.traffic, one.mirror:
+    with one.broker, one.inside, one.link, one.central, one.traffic, one.mirror:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def worker(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
+    """A mirror in Connect, of a topic that nobody writes to but the tests."""
+    create(site.broker, ALONE)
+    folder = tmp_path_factory.mktemp("connect")
+    own = {"offset.lag.max": 0}
+    with Connect(folder, site.broker.bootstrap, site.central.bootstrap, ALONE, own) as one:
         yield one
 
 
@@ -122,6 +156,25 @@ def caught_up(reads: Reads) -> Told:
     return found[-1]
 
 
+def drained(reads: Reads) -> list[Told]:
+    """Read until the mirror is close behind, and return all that was told on the way."""
+    found: list[Told] = []
+
+    def is_close() -> bool:
+        found.append(reads.read())
+        return max(found[-1]["edgevitals_link_lag_records"].values()) < 300
+
+    wait_for(is_close, 30.0)
+    return found
+
+
+def most(found: list[Told], what: str) -> float:
+    """The highest value that was told of one topic, 0 when none was."""
+    return max(
+        told.get(f"edgevitals_link_{what}_seconds", {}).get(("orders",), 0) for told in found
+    )
+
+
 def seconds_behind(reads: Reads) -> float:
     """The lag of one topic, 0 while nobody can tell."""
     return reads.read().get("edgevitals_link_lag_seconds", {}).get(("orders",), 0.0)
@@ -138,10 +191,14 @@ def test_a_mirror_that_runs(site: Site, by_lag: Reads):
         assert told["edgevitals_link_position_known"][topic,] == 1
         assert told["edgevitals_link_bytes_per_second"][topic,] > 0
         assert 0 <= told["edgevitals_link_lag_seconds"][topic,] < 30
-        assert 0 <= told["edgevitals_link_latency_seconds"][topic,] < 30
+        age = told["edgevitals_link_record_age_seconds"][topic,]
+        assert 0 <= age <= told["edgevitals_link_latency_seconds"][topic,] + 1 < 30
         week = 604_800
         assert week - 60 < told["edgevitals_link_time_to_loss_seconds"][topic,] <= week
     assert "edgevitals_link_lost_records_total" not in told  # only the syncs tell that
+    latency = "edgevitals_link_checkpoint_latency_seconds"
+    wait_for(lambda: by_lag.read().get(latency, {}).get((), 0) > 0, 20.0)
+    assert by_lag.read()[latency][()] < 30
 
 
 def test_a_cut_is_a_disconnection_and_lag_grows_by_what_is_written(site: Site, by_syncs: Reads):
@@ -150,7 +207,7 @@ def test_a_cut_is_a_disconnection_and_lag_grows_by_what_is_written(site: Site, b
     site.link.cut()
     began = time.time()
     wait_for(lambda: by_syncs.state() == "disconnected", 60.0)
-    wait_for(lambda: seconds_behind(by_syncs) >= 10.0, 60.0)  # so that there is a lag to speak of
+    wait_for(lambda: seconds_behind(by_syncs) >= 6.0, 60.0)  # so that there is a lag to speak of
     cut = by_syncs.read()
     since = cut["edgevitals_link_disconnected_since_timestamp_seconds"]
     assert began <= since[()] <= time.time()
@@ -159,34 +216,146 @@ def test_a_cut_is_a_disconnection_and_lag_grows_by_what_is_written(site: Site, b
     written = books.written_by(time.time()).acknowledged - books.written_by(began).acknowledged
     assert written * 0.7 <= lag <= written + 500
     seconds = cut["edgevitals_link_lag_seconds"]["orders",]
-    assert 8.0 <= seconds <= 20.0 + time.time() - began - 12.0
+    assert 6.0 <= seconds <= time.time() - began + 8.0
     loss = cut["edgevitals_link_time_to_loss_seconds"]["orders",]
     assert loss == pytest.approx(604_800 - seconds, abs=2.0)
+    assert "edgevitals_link_catch_up_seconds" not in cut
+    site.link.thin(THIN)
     site.link.restore()
-    wait_for(lambda: by_syncs.state() == "connected", 90.0)
-    after = caught_up(by_syncs)
+    wait_for(lambda: by_syncs.state() == "connected", 40.0)
+    draining = drained(by_syncs)
+    assert most(draining, "latency") >= 6.0, "records that had waited arrived"
+    assert 0 < most(draining, "catch_up") < 60
+    site.link.thin(None)
+    wait_for(lambda: most([by_syncs.read()], "catch_up") < 1, 20.0)
+    wait_for(lambda: most([by_syncs.read()], "latency") < 2, 20.0)
+    after = by_syncs.read()
     assert set(after["edgevitals_link_lost_records_total"].values()) == {0}
 
 
-def test_a_mirror_in_connect_tells_its_position_itself(site: Site, tmp_path: Path):
+def test_a_cut_of_the_source_s_side_is_one_too(site: Site, by_syncs: Reads):
+    caught_up(by_syncs)
+    site.inside.cut()
+    began = time.time()
+    wait_for(lambda: by_syncs.state() == "disconnected", 30.0)
+    cut = by_syncs.read()
+    assert began <= cut["edgevitals_link_disconnected_since_timestamp_seconds"][()] <= time.time()
+    assert "edgevitals_link_connected_since_timestamp_seconds" not in cut
+    assert cut["edgevitals_link_tasks"]["running",] == 1  # Connect sees nothing of it
+    more = cut["edgevitals_link_lag_records"]["orders",] + 100
+    wait_for(lambda: by_syncs.read()["edgevitals_link_lag_records"]["orders",] > more, 30.0)
+    site.inside.restore()
+    back = time.time()
+    wait_for(lambda: by_syncs.state() == "connected", 30.0)
+    after = caught_up(by_syncs)
+    assert back <= after["edgevitals_link_connected_since_timestamp_seconds"][()] <= time.time()
+    assert "edgevitals_link_disconnected_since_timestamp_seconds" not in after
+    assert set(after["edgevitals_link_lost_records_total"].values()) == {0}
+
+
+def test_of_a_mirror_that_does_not_run_nothing_is_told(site: Site):
+    reads = Reads(site, jmx_port=free_port())
+    with pytest.raises(SourceError):
+        reads.read()
+    reads.close()
+
+
+def write(site: Site, count: int) -> int:
+    """Write records to the topic that is ours alone, and return its end."""
+    producer = Producer({"bootstrap.servers": site.broker.bootstrap, **QUIET})
+    for _ in range(count):
+        producer.produce(ALONE, b"record")
+    assert producer.flush(30) == 0
+    return ends(site.broker, ALONE)[1]
+
+
+def ends(broker: Kafka, topic: str) -> tuple[int, int]:
+    """The oldest offset of a topic's one partition, and the next."""
+    client = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "ends", **QUIET})
+    oldest, end = client.get_watermark_offsets(TopicPartition(topic, 0), 10.0)
+    client.close()
+    return oldest, end
+
+
+def take_records_of(broker: Kafka, topic: str, most_bytes: int) -> None:
+    """Let a topic take no record that is longer."""
+    entry = ConfigEntry(
+        "max.message.bytes", str(most_bytes), incremental_operation=AlterConfigOpType.SET
+    )
+    where = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+    client = AdminClient({"bootstrap.servers": broker.bootstrap, **QUIET})
+    for done in client.incremental_alter_configs([where]).values():
+        done.result(10)
+
+
+def drop_before(broker: Kafka, topic: str, offset: int) -> None:
+    """Delete records, as retention would."""
+    client = AdminClient({"bootstrap.servers": broker.bootstrap, **QUIET})
+    for done in client.delete_records([TopicPartition(topic, 0, offset)]).values():
+        done.result(10)
+
+
+def has_carried_all(reads: Reads) -> bool:
+    told = reads.read()
+    is_up = told["edgevitals_link_state"]["connected",] == 1
+    return is_up and told.get("edgevitals_link_lag_records", {}).get((ALONE,)) == 0
+
+
+def test_a_mirror_in_connect_tells_its_position_itself(site: Site, worker: Connect):
     """KIP-875: no right on any topic is needed. A person may pause it."""
-    with Connect(
-        tmp_path / "connect", site.broker.bootstrap, site.central.bootstrap, "orders|readings"
-    ) as worker:
-        reads = Reads(site, jmx_port=worker.jmx_port, connect=worker.url, source="plant")
-        try:
-            wait_for(lambda: reads.state() == "connected", 60.0)
-            told = caught_up(reads)
-            assert "edgevitals_link_failures" not in told
-            assert told["edgevitals_link_tasks"]["running",] == 1
-            assert set(told["edgevitals_link_position_known"].values()) == {1}
-            worker.put("pause")
-            wait_for(lambda: reads.state() == "paused", 30.0)
-            before = reads.read()["edgevitals_link_lag_records"]["orders",]
-            wait_for(
-                lambda: reads.read()["edgevitals_link_lag_records"]["orders",] > before + 100, 30.0
-            )
-            worker.stop()
-            assert not reads.is_up(), "nobody tells of it"
-        finally:
-            reads.close()
+    reads = Reads(
+        site, topics=(ALONE,), jmx_port=worker.jmx_port, connect=worker.url, source="plant"
+    )
+    write(site, 10)
+    wait_for(lambda: has_carried_all(reads), 40.0)
+    told = reads.read()
+    assert "edgevitals_link_failures" not in told
+    assert told["edgevitals_link_tasks"]["running",] == 1
+    assert told["edgevitals_link_position_known"] == {(ALONE,): 1}
+    worker.put("pause")
+    wait_for(lambda: reads.state() == "paused", 30.0)
+    write(site, 150)
+    wait_for(lambda: reads.read()["edgevitals_link_lag_records"][ALONE,] == 150, 30.0)
+    worker.put("resume")
+    wait_for(lambda: has_carried_all(reads), 30.0)
+    reads.close()
+
+
+def test_a_failed_task_is_broken_and_what_goes_meanwhile_is_lost(site: Site, worker: Connect):
+    """The target takes no record. Connect's REST interface tells of the task, and so does JMX."""
+    keys = {"topics": (ALONE,), "jmx_port": worker.jmx_port, "source": "plant"}
+    reads = Reads(site, **keys, connect=worker.url, offset_syncs=SYNCS)  # type: ignore[arg-type]
+    nowhere = f"http://{HOST}:{free_port()}/connectors/{NAME}"
+    by_jmx = Reads(site, **keys, connect=nowhere)  # type: ignore[arg-type]
+    syncs = OffsetSyncs(SYNCS, lambda: {"bootstrap.servers": site.broker.bootstrap})
+
+    def jumps() -> list[Jump]:
+        syncs.read(time.monotonic() + 10)
+        return syncs.jumps
+
+    mirrored = write(site, 100)
+    wait_for(lambda: has_carried_all(reads), 40.0)
+    arrived = ends(site.central, f"plant.{ALONE}")[1]
+    assert reads.read()["edgevitals_link_lost_records_total"][ALONE,] == 0
+    assert not jumps()
+    syncs.close()  # and sees the rest when it is back
+    take_records_of(site.central, f"plant.{ALONE}", 10)
+    write(site, 1)
+    wait_for(lambda: reads.state() == "broken", 30.0)
+    told = reads.read()
+    assert told["edgevitals_link_tasks"]["failed",] == 1
+    assert "edgevitals_link_connected_since_timestamp_seconds" not in told
+    wait_for(lambda: by_jmx.state() == "broken", 10.0)
+    assert by_jmx.read()["edgevitals_link_failures"] == {("connect",): 1}
+    write(site, 199)
+    drop_before(site.broker, ALONE, mirrored + 150)
+    take_records_of(site.central, f"plant.{ALONE}", 1_000_000)
+    worker.restart()
+    wait_for(lambda: has_carried_all(reads), 40.0)
+    assert ends(site.central, f"plant.{ALONE}")[1] == arrived + 50, "so 150 never came"
+    assert reads.read()["edgevitals_link_lost_records_total"] == {(ALONE,): 150}
+    assert reads.read()["edgevitals_link_tasks"]["failed",] == 0
+    wait_for(jumps, 20.0)
+    assert syncs.jumps == [Jump(ALONE, 0, mirrored - 1, 150)]
+    for one in (reads, by_jmx, syncs):
+        one.close()

@@ -92,7 +92,6 @@ class MirrorMaker2:
         self._flow = flow
         self._connector = connector
         self._syncs = syncs
-        self._positions: dict[str, dict[int, int]] = {}
         self._lost: dict[str, int] = {}
 
     def read(self, topics: Mapping[str, TopicView], deadline: float) -> LinkReading:
@@ -132,9 +131,10 @@ class MirrorMaker2:
         """The positions that the syncs tell, by topic of the source and partition."""
         assert self._syncs is not None
         self._syncs.read(deadline)
+        found: dict[str, dict[int, int]] = {}
         for (topic, partition), sync in self._syncs.of.items():
-            self._positions.setdefault(topic, {})[partition] = sync.upstream + 1
-        return self._positions
+            found.setdefault(topic, {})[partition] = sync.upstream + 1
+        return found
 
     def _count_lost(self, topics: Mapping[str, TopicView]) -> None:
         """Count what MirrorMaker skipped because the source's log had dropped it."""

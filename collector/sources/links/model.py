@@ -68,6 +68,7 @@ class LinkModel:
     def _add_state(self, values: Values, found: LinkReading, now: float) -> None:
         if found.state is not self._state:
             self._state, self._since = found.state, now
+            self._progress.clear()  # how fast it went in a cut says nothing of now
         for state in State:
             values[self._id("edgevitals_link_state", state=state)] = float(state is found.state)
         if found.state in (State.CONNECTED, State.DISCONNECTED):

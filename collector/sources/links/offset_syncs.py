@@ -8,6 +8,9 @@ MirrorMaker tells in no metric when records went before it could read them. Here
 two syncs of a partition `upstream` grows by more than `downstream`. Compaction and the markers of
 transactions make such jumps too, so one counts only while it is new, and when the source's log
 begins behind the record that was mirrored last.
+
+A connection that ends is opened again behind the record that was taken last, so that a jump
+meanwhile is as new as any. Only where the topic itself was made anew is it read from its beginning.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from collector.errors import SourceError
 MOST_A_READ = 20_000
 MOST_PARTITIONS = 10_000
 _AT_ONCE = 1_000
+_END_S = 2.0
 _BEGINNING = -2  # librdkafka's OFFSET_BEGINNING
 
 
@@ -44,21 +48,27 @@ class Jump(NamedTuple):
 
 
 class OffsetSyncs:
-    """Reads the topic from its beginning, then its tail. Joins no group, commits nothing."""
+    """Reads the topic from its beginning, then its tail. Joins no group, commits nothing.
+
+    What it knows outlasts a connection.
+    """
 
     def __init__(self, topic: str, kafka: Callable[[], Mapping[str, Any]]) -> None:
         self.of: dict[tuple[str, int], Sync] = {}
         self.jumps: list[Jump] = []
         """Those that came since the caller took the last; none of what was there before us."""
-        self.is_at_end = False
+        self.new_from: int | None = None
+        """The offset of the topic's end when we began to look."""
         self._topic = topic
         self._kafka = kafka
         self._consumer: Consumer | None = None
+        self._next = _BEGINNING  # the offset to go on from
 
     def read(self, deadline: float) -> None:
         """Take in what is new. Raises SourceError when the topic can't be read."""
-        consumer = self._connected()
+        consumer = self._connected(deadline)
         taken = 0
+        # With a busy mirror there is always one more: librdkafka's end of partition never comes.
         while taken < MOST_A_READ and (left := deadline - time.monotonic()) > 0:
             messages = consumer.consume(_AT_ONCE, min(left, 0.2))
             if not messages:
@@ -66,18 +76,20 @@ class OffsetSyncs:
             for message in messages:
                 error = message.error()
                 if error is None:
-                    self.take(bytes(message.key() or b""), bytes(message.value() or b""))
+                    key, value = bytes(message.key() or b""), bytes(message.value() or b"")
+                    self.take(message.offset() or 0, key, value)
                     taken += 1
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                    self.is_at_end = True
+                    return
                 else:
                     self.close()
                     raise self._failed(error)
-            if self.is_at_end and len(messages) < _AT_ONCE:
+            if self._next >= (self.new_from or 0) and len(messages) < _AT_ONCE:
                 break
 
-    def take(self, key: bytes, value: bytes) -> None:
+    def take(self, offset: int, key: bytes, value: bytes) -> None:
         """Take in one record; what is none of MirrorMaker's is passed over."""
+        self._go_on(offset)
         try:
             (length,) = struct.unpack_from(">h", key)
             topic = key[2 : 2 + length].decode()
@@ -90,19 +102,28 @@ class OffsetSyncs:
             return
         before = self.of.get(at)
         self.of[at] = Sync(upstream, downstream)
-        if before is None or not self.is_at_end or downstream <= before.downstream:
+        if before is None or downstream <= before.downstream:
             return
+        if self.new_from is None or offset < self.new_from:
+            return  # it was there before us
         gap = (upstream - before.upstream) - (downstream - before.downstream)
         if gap > 0 and len(self.jumps) < MOST_PARTITIONS:
             self.jumps.append(Jump(topic, partition, before.upstream, gap))
 
+    def _go_on(self, offset: int) -> None:
+        """Note where the next read begins. A topic that begins again is another, and all new."""
+        if offset < self._next:
+            self.of.clear()
+            self.new_from = 0
+        self._next = offset + 1
+
     def close(self) -> None:
-        """End the connection; the next read begins anew from what is known."""
+        """End the connection; the next read goes on from what is known."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             consumer.close()
 
-    def _connected(self) -> Consumer:
+    def _connected(self, deadline: float) -> Consumer:
         if self._consumer is None:
             own = {
                 "group.id": "edgevitals.offset-syncs",  # librdkafka wants a name
@@ -117,12 +138,14 @@ class OffsetSyncs:
             }
             try:
                 self._consumer = Consumer({**self._kafka(), **own})
-                self._consumer.assign([TopicPartition(self._topic, 0, _BEGINNING)])
+                place = TopicPartition(self._topic, 0, self._next)
+                if self.new_from is None:
+                    left = min(_END_S, max(0.1, deadline - time.monotonic()))
+                    _, self.new_from = self._consumer.get_watermark_offsets(place, left)
+                self._consumer.assign([place])
             except KafkaException as error:
+                self.close()
                 raise self._failed(error.args[0]) from error
-            self.is_at_end = False
-            self.of.clear()
-            self.jumps.clear()
         return self._consumer
 
     def _failed(self, error: KafkaError) -> SourceError:

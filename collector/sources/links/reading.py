@@ -24,8 +24,8 @@ class Topic(NamedTuple):
 
     `positions` is the next offset of the source to be mirrored, by partition: None where nobody on
     this side can know. `lags` is in records, where the link tells
-    that instead: positions are made of it and of the source's end offsets. `age_s` is the age
-    of a record when it arrives, `latency_s` the time between its arrivals at both clusters.
+    that instead: positions are made of it and of the source's end offsets. `age_s` is how old the
+    record that was carried last was when it was read, `latency_s` when it was at the target.
     """
 
     positions: Mapping[int, int] | None = None
