@@ -80,7 +80,8 @@ KAFKA = (
         "",
         ("what",),
         "standard",
-        "Partitions, groups or commits that were not read in this round, being over a bound.",
+        "Partitions, groups or commits that were not read in this round, being over a bound; of "
+        "`times`, records that are asked about whose age nobody knows yet.",
     ),
     Metric(
         "edgevitals_kafka_right_missing",

@@ -112,7 +112,8 @@ class Cluster:
             alive = [one.id for one in found.brokers if broker is None or one.id == broker]
             failures += self._broker_settings.learn(alive, deadline)
             ask = self._asker(deadline, failures)
-            self._times.learn(_wanted(topics, groups), _ends(topics, groups), now, ask)
+            unknown = self._times.learn(_wanted(topics, groups), _ends(topics, groups), now, ask)
+            found.left_out["times"] = unknown
         return View(
             now,
             broker,
@@ -124,7 +125,7 @@ class Cluster:
             failures,
             found.failure,
             self._settings.of,
-            self._times.time_of,
+            self._times.written,
             self._broker_settings.of,
             self._times.rate,
             self._own_broker.disks(deadline) if self._own_broker is not None else Disks(),

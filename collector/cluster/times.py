@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from collector.cluster.view import Log, Place
-from collector.derive.offset_times import OffsetTimes
+from collector.derive.offset_times import OffsetTimes, Written
 
 MOST_PARTITIONS = 2_000
 """That are followed: 1 KiB each. Of others nothing is told in seconds."""
@@ -16,7 +16,9 @@ MOST_QUESTIONS = 1_000
 MOST_CALLS = 8
 """Of one read. What is not known precisely after them is asked for at the next."""
 
-RATE_WINDOW_S = 300.0
+RATE_WINDOWS_S = 60.0, 300.0
+"""Of both the higher rate counts: a stream that has just begun fills a log as fast as it runs now.
+"""
 
 Question = tuple[str, int, int]
 """Topic, partition, time in ms."""
@@ -44,10 +46,10 @@ class Times:
         self._of[place] = OffsetTimes()
         return True
 
-    def time_of(self, topic: str, partition: int, offset: int) -> float | None:
-        """Return when a record was written, seconds since 1970; None while that isn't known."""
+    def written(self, topic: str, partition: int, offset: int) -> Written | None:
+        """Return when a record was written; None while that isn't known."""
         known = self._of.get((topic, partition))
-        found = known.time_of(offset) if known is not None else None
+        found = known.written(offset) if known is not None else None
         if found is None and len(self._missed) < MOST_QUESTIONS:
             self._missed.add((topic, partition, offset))
         return found
@@ -55,7 +57,10 @@ class Times:
     def rate(self, topic: str, partition: int) -> float | None:
         """Return the records a second that come into a partition; None while that isn't known."""
         known = self._of.get((topic, partition))
-        return known.rate(RATE_WINDOW_S) if known is not None else None
+        if known is None:
+            return None
+        rates = [rate for window in RATE_WINDOWS_S if (rate := known.rate(window)) is not None]
+        return max(rates, default=None)
 
     def learn(
         self,
@@ -63,17 +68,18 @@ class Times:
         logs: Mapping[Place, Log],
         now: float,
         ask: Ask,
-    ) -> None:
+    ) -> int:
         """Ask until the records at these (topic, partition, offset) are known well enough.
 
         `logs` are the ends as of now. A partition that is neither there nor asked for is
-        forgotten: its topic went.
+        forgotten: its topic went. Return of how many of them nothing is known yet.
         """
-        open_ = dict.fromkeys(
-            (topic, partition, offset)
-            for topic, partition, offset in (*wanted, *self._missed)
+        asked_for = dict.fromkeys((*wanted, *self._missed))
+        open_ = {
+            (topic, partition, offset): None
+            for topic, partition, offset in asked_for
             if self.follow((topic, partition))
-        )
+        }
         self._missed.clear()
         kept = self._met | logs.keys()
         self._of = {place: known for place, known in self._of.items() if place in kept}
@@ -82,6 +88,14 @@ class Times:
             if (log := logs.get(place)) is not None and log.end is not None:
                 known.trim(log.oldest or 0, log.end)
                 known.note(log.end, now)
+        self._ask(open_, now, ask)
+        return sum(not self._is_known(*one) for one in asked_for)
+
+    def _is_known(self, topic: str, partition: int, offset: int) -> bool:
+        known = self._of.get((topic, partition))
+        return known is not None and known.written(offset) is not None
+
+    def _ask(self, open_: dict[tuple[str, int, int], None], now: float, ask: Ask) -> None:
         for _ in range(MOST_CALLS):
             questions: list[Question] = []
             for topic, partition, offset in list(open_):

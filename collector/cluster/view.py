@@ -10,6 +10,7 @@ from typing import NamedTuple
 from collector.admin.wire import Broker, Failure, Partition
 from collector.cluster.own_broker import Disks
 from collector.derive.loss import Position, Retention, retention
+from collector.derive.offset_times import Written
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -57,12 +58,11 @@ class View(NamedTuple):
     `at` is when end offsets were read, seconds since 1970; `broker` the id of our own, None when
     all is ours. `lost` says how our own admin process failed, `failures` what Kafka refused.
     `settings` holds those topics' whose settings are known, `broker_settings` those of our own
-    broker, or of all when all is ours. `time_of(topic, partition, offset)`
-    tells when a record was written, in seconds since 1970, None while that can't be told; a miss
-    is remembered, and asked for at the next read. `rate_of(topic, partition)` is the records a
-    second that come in. `disks` is what our own broker has on its own. `own_topics` and
-    `own_groups` are the names of what is ours by this read, also where it broke off before it told
-    more of them; None where it broke off before that.
+    broker, or of all when all is ours. `written(topic, partition, offset)` tells when a record
+    was written, None while that can't be told; a miss is remembered, and asked for at the next
+    read. `rate_of(topic, partition)` is the records a second that come in. `disks` is what our own
+    broker has on its own. `own_topics` and `own_groups` are the names of what is ours by this read,
+    also where it broke off before it told more of them; None where it broke off before that.
     """
 
     at: float
@@ -75,7 +75,7 @@ class View(NamedTuple):
     failures: Sequence[Failure]
     lost: Failure | None
     settings: Mapping[str, Mapping[str, str]]
-    time_of: Callable[[str, int, int], float | None]
+    written: Callable[[str, int, int], Written | None]
     broker_settings: Mapping[int, Mapping[str, str]] = MappingProxyType({})
     rate_of: Callable[[str, int], float | None] = lambda _topic, _partition: None
     disks: Disks = Disks()
@@ -94,16 +94,16 @@ class View(NamedTuple):
         """
         oldest, end = log
         if end is None:
-            return Position(None)
+            return Position()
         first = max(offset, oldest or 0)
-        age = 0.0
-        if first < end:
-            at = self.time_of(topic, partition, first)
-            if at is None:
-                return Position(None)
-            age = max(0.0, self.at - at)
+        age = most_age = None
+        if first >= end:
+            age = most_age = 0.0
+        elif written := self.written(topic, partition, first):
+            age, most_age = max(0.0, self.at - written.at), max(0.0, self.at - written.after)
         size, rate = self.disks.sizes.get((topic, partition)), self.rate_of(topic, partition)
-        if size is None or rate is None or oldest is None or oldest >= end:
-            return Position(age)
+        if size is None or oldest is None or oldest >= end:
+            return Position(age, most_age)
         record_bytes = size / (end - oldest)
-        return Position(age, max(0, end - first) * record_bytes, rate * record_bytes)
+        inflow = None if rate is None else rate * record_bytes
+        return Position(age, most_age, max(0, end - first) * record_bytes, inflow)

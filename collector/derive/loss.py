@@ -1,17 +1,17 @@
 """Time to data loss: how long Kafka still keeps the oldest record that a reader has not read.
 
-A lower bound, as far as position and age are known: Kafka deletes whole closed segments, when the
-newest record of one is too old, and looks every `log.retention.check.interval.ms`: the record is
-gone between this time and that plus `segment.ms` plus one interval. Where bytes are not known, size
-is left out. A disk that is full loses more than records; it has a series of its own.
+A lower bound, as long as no more comes in than now: Kafka deletes whole closed segments, when the
+newest record of one is too old, and looks every `log.retention.check.interval.ms`. The record is
+gone between this time and that plus `segment.ms` plus one interval. What one bound needs and nobody
+knows makes the whole unknown: the other alone could be days too late. A disk that is full loses
+more than records; it has a series of its own.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
-
-COMPACT = "compact"
 
 
 class Retention(NamedTuple):
@@ -23,17 +23,28 @@ class Retention(NamedTuple):
 
     @property
     def is_lossy(self) -> bool:
-        """Whether records go by age or size. A compacted topic keeps the newest of each key."""
-        return "delete" in self.policy and COMPACT not in self.policy
+        """Whether records go by age or size. A compacted topic keeps the newest of each key.
+
+        One that does both (compact,delete) keeps that, too, only until it is too old.
+        """
+        return "delete" in self.policy
+
+    @property
+    def is_compacted(self) -> bool:
+        """Whether records go from between others: then bytes are in no proportion to offsets."""
+        return "compact" in self.policy
 
 
 class Position(NamedTuple):
     """A reader in one partition: the age in seconds of the record that it reads next.
 
-    0 when it has read all. `bytes_behind`: from that record to the end; `inflow`: bytes a second.
+    `age_s` is the likeliest, and `most_age_s` the highest that it can be: records that were written
+    in bursts are as old as their neighbours. Both are 0 when all is read. `bytes_behind`: from that
+    record to the end; `inflow`: bytes a second. None for what nobody knows.
     """
 
-    age_s: float | None
+    age_s: float | None = None
+    most_age_s: float | None = None
     bytes_behind: float | None = None
     inflow: float | None = None
 
@@ -46,12 +57,32 @@ def time_to_loss(retention: Retention | None, position: Position) -> float | Non
     """
     if retention is None or not retention.is_lossy:
         return None
-    found = []
-    if retention.seconds is not None and position.age_s is not None:
-        found.append(retention.seconds - position.age_s)
-    if retention.bytes is not None and position.bytes_behind is not None and position.inflow:
-        found.append((retention.bytes - position.bytes_behind) / position.inflow)
-    return max(0.0, min(found)) if found else None
+    bounds = []
+    if retention.seconds is not None:
+        bounds.append(_by_age(retention.seconds, position))
+    if retention.bytes is not None:
+        bounds.append(None if retention.is_compacted else _by_size(retention.bytes, position))
+    known = [bound for bound in bounds if bound is not None]
+    if not known or (len(known) < len(bounds) and min(known) > 0):
+        return None
+    soonest = max(0.0, min(known))
+    return None if math.isinf(soonest) else soonest
+
+
+def _by_age(seconds: float, position: Position) -> float | None:
+    return None if position.most_age_s is None else seconds - position.most_age_s
+
+
+def _by_size(size: int, position: Position) -> float | None:
+    """Never, so far as one can see now, while nothing comes in."""
+    if position.bytes_behind is None:
+        return None
+    room = size - position.bytes_behind
+    if room <= 0:
+        return 0.0
+    if position.inflow is None:
+        return None
+    return room / position.inflow if position.inflow > 0 else math.inf
 
 
 def retention(settings: Mapping[str, str]) -> Retention:

@@ -37,7 +37,14 @@ class Bracket(NamedTuple):
     def is_precise(self, now: float) -> bool:
         if self.after is None or self.by is None:
             return False
-        return self.by - self.after <= max(PRECISE_S, PRECISE_PART * (now - self.after))
+        return self.by - self.after <= max(PRECISE_S, PRECISE_PART * (now - self.by))
+
+
+class Written(NamedTuple):
+    """When a record was written: `at` most likely, and not before `after`. Seconds since 1970."""
+
+    at: float
+    after: float
 
 
 class OffsetTimes:
@@ -95,18 +102,18 @@ class OffsetTimes:
         by = self._firsts[index] if index < len(self._offsets) else None
         return Bracket(after, by)
 
-    def time_of(self, offset: int) -> float | None:
+    def written(self, offset: int) -> Written | None:
         """Return when the record at `offset` was written, None when that can't be told.
 
-        As of a steady writer between two points; of one that writes in bursts the record may be
-        as old as `bracket` says.
+        Most likely as of a steady writer between two points; of one that writes in bursts it may
+        be as old as the first of them.
         """
         start, stop = self.bracket(offset)
         if start is None or stop is None:
             return None
         index = bisect_right(self._offsets, offset)
         first, last = self._offsets[index - 1], self._offsets[index]
-        return start + (stop - start) * (offset - first) / (last - first)
+        return Written(start + (stop - start) * (offset - first) / (last - first), start)
 
     def rate(self, window_s: float) -> float | None:
         """Return the records a second of the last `window_s`, by the newest points."""

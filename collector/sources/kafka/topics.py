@@ -142,9 +142,9 @@ def _least_in_sync(settings: Mapping[str, str] | None) -> int:
 def _oldest_age(topic: TopicView, view: View) -> float | None:
     """Seconds since the oldest record was written; None of an empty topic, or when nobody knows."""
     ages = [
-        view.at - at
+        view.at - written.at
         for partition, log in topic.logs.items()
         if log.oldest is not None and log.end is not None and log.oldest < log.end
-        if (at := view.time_of(topic.name, partition, log.oldest)) is not None
+        if (written := view.written(topic.name, partition, log.oldest)) is not None
     ]
     return max(0.0, *ages) if ages else None
