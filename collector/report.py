@@ -77,6 +77,8 @@ class Report:
         put("edgevitals_series", len(self._table))
         put("edgevitals_spool_bytes", self._spool.bytes)
         put("edgevitals_spool_max_bytes", self._spool.max_bytes)
+        if (begun_ms := self._spool.oldest_ms) is not None:
+            put("edgevitals_spool_oldest_timestamp_seconds", begun_ms / 1000)
         put("edgevitals_spool_memory_rounds", self._spool.rounds_in_memory)
         put("edgevitals_config_info", 1, hash=self._reload.config.hash)
         put("edgevitals_config_last_reload_successful", self._reload.refused is None)

@@ -112,6 +112,15 @@ SPOOL = (
         "Disk that the spool may take (spool.max_size).",
     ),
     Metric(
+        "edgevitals_spool_oldest_timestamp_seconds",
+        _GAUGE,
+        "seconds",
+        (),
+        "vital",
+        "Unix time at which the oldest segment of the spool was begun: rounds from then on are on "
+        "disk.",
+    ),
+    Metric(
         "edgevitals_spool_degraded",
         _GAUGE,
         "",

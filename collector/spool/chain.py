@@ -79,6 +79,7 @@ class Chain:
         self._writer: SegmentWriter | None = None
         self._sizes: dict[int, int] = {}  # closed segments, oldest first
         self._number = 0
+        self._oldest: tuple[int, int | None] = (0, None)  # its number, and when it was begun
         self._grown = Condition()  # guards _sizes, _number and the writer's end; told of growth
         try:
             self.make_folder()
@@ -105,6 +106,18 @@ class Chain:
     def bytes(self) -> int:
         with self._grown:
             return sum(self._sizes.values()) + (self._writer.end if self._writer else 0)
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the oldest segment was begun, by its own header.
+
+        None without one, and while the disk doesn't tell. Looked at once a segment.
+        """
+        with self._grown:
+            number = next(iter(self._sizes), self._number if self._writer else 0)
+        if number != self._oldest[0]:
+            self._oldest = (number, self._begun_ms(number) if number else None)
+        return self._oldest[1]
 
     def append(self, dictionary: Dictionary, frame: Frame) -> None:
         """Make a frame durable, its dictionary before it where the segment lacks that.
@@ -237,6 +250,15 @@ class Chain:
         except FormatError:
             return None
         return body if isinstance(body, Frame) else None
+
+    def _begun_ms(self, number: int) -> int | None:
+        try:
+            with closing(SegmentReader(path_of(self._folder, number))) as reader:
+                entry = reader.read(0, reader.size)
+                header = decode(entry.payload) if entry else None
+        except (OSError, FormatError):
+            return None
+        return header.created_ms if isinstance(header, SegmentHeader) else None
 
     def _settle(self) -> None:
         """Write the round that is in doubt again, unless a reader has gone on without it."""

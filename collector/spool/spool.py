@@ -197,6 +197,14 @@ class Spool:
         return sum(chain.bytes for chain in self._chains.values())
 
     @property
+    def oldest_ms(self) -> int | None:
+        """When the oldest segment was begun; None before the first round."""
+        return min(
+            (at for chain in self._chains.values() if (at := chain.oldest_ms) is not None),
+            default=None,
+        )
+
+    @property
     def max_bytes(self) -> int:
         return self._limits.max_bytes
 

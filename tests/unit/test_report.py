@@ -75,6 +75,15 @@ def test_before_the_first_round_there_is_little_to_say(told):
     assert not told.report.caught_up()
 
 
+def test_the_spool_tells_from_when_on_it_has_rounds(told):
+    told.begin()
+    assert told.gauge("edgevitals_spool_oldest_timestamp_seconds") is None
+    told.site.take(0)
+    assert told.gauge("edgevitals_spool_oldest_timestamp_seconds") == (
+        told.site.spool.oldest_ms / 1000
+    )
+
+
 def test_a_site_that_is_well_has_no_problems(told):
     report = told.begin()
     told.site.take(0)

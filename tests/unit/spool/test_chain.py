@@ -434,3 +434,20 @@ def test_readers_of_a_segment_that_failed_go_on_to_the_next(site, monkeypatch):
     site.append(2)
     assert drain(cursor) == [3, 4]
     assert told.gaps == []
+
+
+def test_the_oldest_segment_says_when_it_was_begun(site):
+    assert site.chain.oldest_ms is None
+    site.append(40)
+    first, second, *_ = (_bodies(file)[0].created_ms for file in site.files)  # type: ignore[attr-defined]
+    assert site.chain.oldest_ms == first
+    site.chain.drop_oldest()
+    assert site.chain.oldest_ms == second
+
+
+def test_an_oldest_segment_without_a_header_says_nothing(site):
+    site.append(40)
+    site.files[0].write_bytes(b"")
+    assert site.chain.oldest_ms is None
+    site.chain.drop_oldest()
+    assert site.chain.oldest_ms is not None
