@@ -19,6 +19,7 @@ from collector.admin.wire import Answer, Broker, Cluster, Failure, Properties
 
 LONGEST_CALL = 3.0
 """Seconds. With a broker dead, one call takes all it is given; a live one answers in 0.1 s."""
+METADATA_TRIES = 3
 SLACK = 0.3
 """Seconds between librdkafka's own time-out of a call and ours."""
 
@@ -64,8 +65,7 @@ class Calls:
     def list_topics(self, call: str) -> ClusterMetadata | None:
         """Tell of the cluster and return its metadata; None when it can't be had."""
         try:
-            # With a topic named, librdkafka would ask for it by name and the broker might make it.
-            metadata = self.client.list_topics(timeout=self.share())
+            metadata = self._metadata(time.monotonic() + self.share(), METADATA_TRIES)
         except KafkaException as error:
             self.failed(call, *named(error.args[0]), explain=True)
             self.tell_failures()
@@ -73,6 +73,19 @@ class Calls:
         brokers = [Broker(b.id, str(b.host), b.port) for b in metadata.brokers.values()]
         self.tell(Cluster(str(metadata.cluster_id), sorted(brokers, key=lambda b: b.id)))
         return metadata
+
+    def _metadata(self, until: float, tries: int) -> ClusterMetadata:
+        """Ask any broker. One that dies with the question fails it at once: another knows as well.
+
+        Where none is up, the first try takes all the time there is. Raises KafkaException.
+        """
+        try:
+            # With a topic named, librdkafka would ask for it by name and the broker might make it.
+            return self.client.list_topics(timeout=max(0.05, until - time.monotonic()))
+        except KafkaException as error:
+            if tries == 1 or named(error.args[0])[0] != "_TRANSPORT":
+                raise
+        return self._metadata(until, tries - 1)
 
     def start_offsets(
         self, wanted: Mapping[Place, OffsetSpec], longest: float = LONGEST_CALL

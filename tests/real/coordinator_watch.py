@@ -186,7 +186,7 @@ class Rounds:
             try:
                 found[node] = self._collectors[node].read()
             except SourceError as error:
-                missed.append(f"{node}: {error}")
+                missed.append(f"{node}, after {time.monotonic() - began:.1f} s: {error}")
             if stats.crashes > crashes:
                 self.deaths.append(stats.last_error)
             if (seconds := time.monotonic() - began) > READ_S + 0.5:

@@ -37,7 +37,8 @@ class Paper:
     """`groups` is {name: its coordinator, None while that is not known}, `leaders` of each topic.
 
     Each group reads `orders`, partition 0, which gets a record at each call, and commits it.
-    `lost_calls` are the turns of list_offsets, from 0 on, that learn no leaders.
+    `lost_calls` are the turns of list_offsets, from 0 on, that learn no leaders. The first `deaths`
+    brokers that are asked for metadata die with the question.
     """
 
     def __init__(
@@ -45,15 +46,21 @@ class Paper:
         groups: Mapping[str, int | None],
         leaders: Mapping[str, Sequence[int]],
         lost_calls: Iterable[int] = (),
+        deaths: int = 0,
     ) -> None:
         self.groups = groups
         self.leaders = leaders
         self.described: list[str] = []
         self.offset_calls: list[tuple[set[tuple[str, int]], float]] = []
         self._lost = frozenset(lost_calls)
+        self._deaths = deaths
         self._end = 100
 
     def list_topics(self, timeout: float) -> object:
+        if self._deaths:
+            self._deaths -= 1
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT, "it died"))
+
         def partitions(leaders: Sequence[int]) -> dict[int, object]:
             return {
                 number: SimpleNamespace(id=number, leader=leader, replicas=[1, 2, 3], isrs=[1])

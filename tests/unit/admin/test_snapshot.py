@@ -102,3 +102,17 @@ def test_ends_are_read_after_commits_so_that_lag_is_not_negative():
     ((committed, _, end),) = found.commits.values()
     assert end > committed
     assert found.offsets["orders", 0][1] < committed, "those of the topic come before group calls"
+
+
+def test_a_broker_that_dies_when_it_is_asked_for_metadata_is_not_all_of_kafka():
+    leaders = ORDERS | {OFFSETS_TOPIC: OFFSETS}
+    found = snapshot(Paper(OWNERS, leaders, deaths=2), EVERY_BROKER)
+    assert found.is_topics_whole
+    assert names_of(found) == NAMES
+    assert not found.failures
+
+
+def test_where_every_broker_dies_kafka_is_down():
+    found = snapshot(Paper(OWNERS, ORDERS, deaths=3), EVERY_BROKER)
+    assert not found.is_topics_whole
+    assert [str(one) for one in found.failures] == ["list topics: it died [_TRANSPORT]"]
