@@ -2,13 +2,14 @@
 #   make test    all checks and tests         make check   linters and types alone (also: make fix)
 #   make demo    the whole line, live (KEEP=1 keeps it up at the end)
 #   make dashboards  writes dashboards/out from the boards' code
+#   make docs    writes the pages of docs that are made from the code: every key, every metric
 #   make bench   sizes and speeds, beside what they should be; bench-memory: two minutes for memory;
 #                bench-peers: eight minutes beside today's agents
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test check fix demo dashboards bench bench-memory bench-peers clean python parts soak mutants deploy-test
+.PHONY: test check fix demo dashboards docs bench bench-memory bench-peers clean python parts soak mutants deploy-test
 
 test: parts-of-tests check
 	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST)
@@ -28,6 +29,9 @@ demo: parts
 
 dashboards: python
 	$(BIN)/python -m dashboards
+
+docs: python
+	$(BIN)/python -m docs
 
 bench: parts
 	$(BIN)/python -m bench sizes speed wire spool jmx
@@ -50,7 +54,7 @@ parts-of-tests:
 
 clean:
 	rm -rf .venv .cache build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	find collector dashboards tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find collector dashboards docs tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Longer runs, beside the tests.
 soak: parts

@@ -28,6 +28,17 @@ class Word(NamedTuple):
     read: Callable[[str], Any]
 
 
+class Within(NamedTuple):
+    """Reads words whose values have bounds, and knows them, as a person would write them."""
+
+    low: str
+    high: str
+    read: Callable[[str], Any]
+
+    def __call__(self, text: str) -> Any:
+        return self.read(text)
+
+
 class Address(NamedTuple):
     """A host and a port. An IPv6 address is kept without its brackets."""
 
@@ -136,7 +147,7 @@ def window(text: str) -> float:
         raise ValueError(f'{exc}, or "unlimited" for a receiver without a limit') from None
 
 
-def whole_number(low: int, high: int) -> Callable[[str], int]:
+def whole_number(low: int, high: int) -> Within:
     def read(text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]{1,12}", text):
             raise ValueError(
@@ -146,10 +157,10 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
             raise ValueError(f"{text} is out of bounds: write {low} to {high}")
         return int(text)
 
-    return read
+    return Within(str(low), str(high), read)
 
 
-def between(low: str, high: str, read: Callable[[str], float]) -> Callable[[str], Any]:
+def between(low: str, high: str, read: Callable[[str], float]) -> Within:
     """Bounds, written as a person would, for a duration or a size."""
 
     def bounded(text: str) -> float:
@@ -158,7 +169,7 @@ def between(low: str, high: str, read: Callable[[str], float]) -> Callable[[str]
             raise ValueError(f"{quoted(text)} is out of bounds: write {low} to {high}")
         return value
 
-    return bounded
+    return Within(low, high, bounded)
 
 
 def yes_or_no(text: str) -> bool:
