@@ -23,7 +23,7 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from dashboards import grid, style
 from dashboards.panels import SOURCE, STEP, Panel
-from dashboards.selectors import grown, of, shared
+from dashboards.selectors import INTERVAL, grown, of, shared
 
 TAG = "edgevitals"
 ALL = VariableOption(selected=True, text="All", value="$__all")
@@ -49,17 +49,20 @@ class Annotation(NamedTuple):
     at_value: bool = False
 
 
+_DISCONNECTED = of("edgevitals_link_state", state="disconnected")
+
+# Grafana asks for a hundred points of an annotation: what is shorter must not fall between two.
 ANNOTATIONS = (
     Annotation(
         "Link down",
         style.WARN,
-        shared(of("edgevitals_link_state", state="disconnected")) + " == 1",
+        shared(f"max_over_time({_DISCONNECTED}[{INTERVAL}])") + " == 1",
         "{{link}} ({{kind}}) is disconnected",
     ),
     Annotation(
         "Rounds lost",
         style.CRITICAL,
-        f"sum by (pump, reason) ({grown(of('edgevitals_gap_rounds_total'), STEP)}) > 0",
+        f"sum by (pump, reason) ({grown(of('edgevitals_gap_rounds_total'))}) > 0",
         "a gap: {{reason}}, noticed by {{pump}}",
     ),
     Annotation(
