@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented, not in __all__
@@ -88,21 +88,11 @@ class Cycle:
             turns[turn][topic, partition] = at_ms
         for asked in turns:
             for batch in batches(list(asked), PARTITIONS_PER_CALL):
-                found = self._first_offsets({at: asked[at] for at in batch})
+                wanted = {at: OffsetSpec.for_timestamp(asked[at]) for at in batch}
+                (found,) = self._calls.take_offsets(
+                    ("read offsets by time", wanted), longest=LONGEST_TIMES_CALL
+                )
                 self._calls.tell(Times([(*at, asked[at], offset) for at, offset in found.items()]))
-
-    def _first_offsets(self, asked: Mapping[Place, int]) -> dict[Place, int]:
-        """Ask for one time of each partition.
-
-        Some call in a hundred of librdkafka 2.16 never learns the leaders ("Failed to query
-        partition leaders") and takes all the time that it is given; the same once more does.
-        """
-        call, take = "read offsets by time", self._calls.take_offsets
-        wanted = {at: OffsetSpec.for_timestamp(at_ms) for at, at_ms in asked.items()}
-        found = take(call, wanted, LONGEST_TIMES_CALL, is_asked_again=True)
-        if late := {at: spec for at, spec in wanted.items() if at not in found}:
-            found |= take(call, late, LONGEST_TIMES_CALL)
-        return found
 
     def _create_topic(self, request: CreateTopic) -> None:
         topic = NewTopic(

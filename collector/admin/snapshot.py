@@ -116,10 +116,10 @@ class Snapshot:
     def _tell_offsets(self, places: Sequence[Place]) -> None:
         calls = self._calls
         for batch in batches(places, PARTITIONS_PER_CALL):
-            oldest = calls.start_offsets(dict.fromkeys(batch, OLDEST))
-            ends = calls.take_offsets("read end offsets", dict.fromkeys(batch, END))
-            firsts = calls.results("read oldest offsets", oldest)
-            starts = {place_of(tp): found.offset for tp, found in firsts.items()}
+            starts, ends = calls.take_offsets(
+                ("read oldest offsets", dict.fromkeys(batch, OLDEST)),
+                ("read end offsets", dict.fromkeys(batch, END)),
+            )
             self._oldest |= starts
             offsets = [(*at, starts.get(at, -1), ends.get(at, -1)) for at in batch]
             calls.tell(Offsets(offsets, is_last=False))
@@ -214,10 +214,13 @@ class Snapshot:
         calls = self._calls
         ends: dict[Place, int] = {}
         for part in batches(places, PARTITIONS_PER_CALL):
-            ends |= calls.take_offsets("read end offsets after commits", dict.fromkeys(part, END))
             others = dict.fromkeys((at for at in part if at not in self._oldest), OLDEST)
-            if others:
-                self._oldest |= calls.take_offsets("read oldest offsets", others)
+            found, oldest = calls.take_offsets(
+                ("read end offsets after commits", dict.fromkeys(part, END)),
+                ("read oldest offsets", others),
+            )
+            ends |= found
+            self._oldest |= oldest
         return ends
 
 

@@ -37,8 +37,9 @@ class Paper:
     """`groups` is {name: its coordinator, None while that is not known}, `leaders` of each topic.
 
     Each group reads `orders`, partition 0, which gets a record at each call, and commits it.
-    `lost_calls` are the turns of list_offsets, from 0 on, that learn no leaders. The first `deaths`
-    brokers that are asked for metadata die with the question.
+    `lost_calls` are the turns of list_offsets, from 0 on, that learn no leaders; what `away` leads
+    is answered at no turn, and with `refuses`, an error's number, nothing is.
+    The first `deaths` brokers that are asked for metadata die with the question.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class Paper:
         leaders: Mapping[str, Sequence[int]],
         lost_calls: Iterable[int] = (),
         deaths: int = 0,
+        away: int | None = None,
+        refuses: int | None = None,
     ) -> None:
         self.groups = groups
         self.leaders = leaders
@@ -54,6 +57,8 @@ class Paper:
         self.offset_calls: list[tuple[set[tuple[str, int]], float]] = []
         self._lost = frozenset(lost_calls)
         self._deaths = deaths
+        self._away = away
+        self._refuses = refuses
         self._end = 100
 
     def list_topics(self, timeout: float) -> object:
@@ -103,10 +108,15 @@ class Paper:
         turn = len(self.offset_calls)
         self.offset_calls.append(({(tp.topic, tp.partition) for tp in wanted}, request_timeout))
         self._end += 1
-        if turn in self._lost:
-            return {place: refused(KafkaError._TIMED_OUT) for place in wanted}
+        if self._refuses is not None:
+            return {place: refused(self._refuses) for place in wanted}
         found = SimpleNamespace(offset=self._end)
-        return {place: done(found) for place in wanted}
+        return {
+            place: refused(KafkaError._TIMED_OUT)
+            if turn in self._lost or self.leaders[place.topic][place.partition] == self._away
+            else done(found)
+            for place in wanted
+        }
 
     def poll(self, timeout: float) -> int:
         return 0
