@@ -81,7 +81,8 @@ KAFKA = (
         ("what",),
         "standard",
         "Partitions, groups or commits that were not read in this round, being over a bound; of "
-        "`times`, records that are asked about whose age nobody knows yet.",
+        "`times`, records that are asked about whose age nobody knows yet; of `sizes`, replicas of "
+        "our own broker, when they are too many to read the size of each.",
     ),
     Metric(
         "edgevitals_kafka_right_missing",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from collector.admin.wire import Failure
 from collector.errors import SourceError
 from collector.jmx import BeanInfo, Client, JmxError, ObjectName, unquote
 
@@ -18,6 +19,8 @@ SIZES = "kafka.log:type=Log,name=Size,*"
 DIRECTORIES = "kafka.log:type=LogManager,name=LogDirectoryOffline,*"
 MOST_LOGS = 5_000
 """Replicas whose size is read. With more there are no sizes: each is a call a round."""
+AGAIN_S = 300.0
+"""Until it is looked whether there are still more."""
 
 LONGEST_S = 2.0
 LOOK_EVERY = 20
@@ -28,17 +31,26 @@ class Disks(NamedTuple):
     """What our own broker has on its disks.
 
     `sizes` are bytes of its replicas by topic and partition; `directories` says of each log
-    directory, as the broker names it, whether Kafka has taken it out of service.
+    directory, as the broker names it, whether Kafka has taken it out of service. `left_out` is how
+    many replicas there are when they are too many, `failure` why sizes could not be read though
+    the broker is there.
     """
 
     sizes: Mapping[tuple[str, int], float] = MappingProxyType({})
     directories: Mapping[str, bool] = MappingProxyType({})
+    left_out: int = 0
+    failure: Failure | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the size of each replica is here."""
+        return not self.left_out and self.failure is None
 
 
 class Logs:
-    """A broker's log directories and the sizes of its replicas; see `collector.jmx.Selection`."""
+    """The sizes of a broker's replicas; see `collector.jmx.Selection`."""
 
-    patterns: Sequence[str] = (SIZES, DIRECTORIES)
+    patterns: Sequence[str] = (SIZES,)
 
     def wants(self, name: ObjectName, class_name: str) -> bool:  # noqa: ARG002
         return True
@@ -60,6 +72,8 @@ class OwnBroker:
         self._jvm: Client | None = None
         self._id: int | None = None
         self._reads_left = 0
+        self._too_many = 0
+        self._count_at = 0.0
 
     def id(self, deadline: float) -> int | None:
         """Return the id; None while no JVM has told of a broker."""
@@ -71,26 +85,29 @@ class OwnBroker:
         return self._id
 
     def disks(self, deadline: float) -> Disks:
-        """Return what is on its disks; nothing while it is away."""
+        """Return what is on its disks; nothing while it is away.
+
+        Directories come first: a few calls, that thousands of sizes must not cost.
+        """
         if self._jvm is None:
             return Disks()
+        until = min(deadline, time.monotonic() + LONGEST_S)
         try:
-            readings = self._jvm.scrape(min(deadline, time.monotonic() + LONGEST_S)).readings
+            directories = _directories(self._jvm, until)
         except (JmxError, SourceError):
             return Disks()
-        sizes: dict[tuple[str, int], float] = {}
-        directories: dict[str, bool] = {}
-        for layout, values in readings:
-            keys = layout.bean.name.properties
-            value = values[0] if values else None
-            if not isinstance(value, int | float):
-                continue
-            if "logDirectory" in keys:
-                directories[unquote(keys["logDirectory"])] = value > 0
-            # A replica that moves to another disk of this broker has a second log: is-future.
-            elif "partition" in keys and "is-future" not in keys:
-                sizes[unquote(keys["topic"]), int(keys["partition"])] = value
-        return Disks(sizes if len(sizes) <= MOST_LOGS else {}, directories)
+        if self._too_many and time.monotonic() < self._count_at:
+            return Disks(directories=directories, left_out=self._too_many)
+        try:
+            sizes = _sizes(self._jvm, until)
+        except (JmxError, SourceError) as error:
+            failure = Failure("read sizes of replicas", "JMX", str(error))
+            return Disks(directories=directories, left_out=self._too_many, failure=failure)
+        self._too_many = len(sizes) if len(sizes) > MOST_LOGS else 0
+        if self._too_many:
+            self._count_at = time.monotonic() + AGAIN_S
+            return Disks(directories=directories, left_out=self._too_many)
+        return Disks(sizes, directories)
 
     def close(self) -> None:
         """End the sessions. Never raises."""
@@ -112,3 +129,23 @@ class OwnBroker:
                 self._jvm = jvm
                 return numbers[0]
         return None
+
+
+def _directories(jvm: Client, deadline: float) -> dict[str, bool]:
+    found: dict[str, bool] = {}
+    for name in jvm.names(DIRECTORIES, deadline):
+        values = [value for _, value in jvm.get(name, ("Value",), deadline)]
+        if values and isinstance(values[0], int | float):
+            found[unquote(name.properties["logDirectory"])] = values[0] > 0
+    return found
+
+
+def _sizes(jvm: Client, deadline: float) -> dict[tuple[str, int], float]:
+    sizes: dict[tuple[str, int], float] = {}
+    for layout, values in jvm.scrape(deadline).readings:
+        keys = layout.bean.name.properties
+        value = values[0] if values else None
+        # A replica that moves to another disk of this broker has a second log: is-future.
+        if isinstance(value, int | float) and "partition" in keys and "is-future" not in keys:
+            sizes[unquote(keys["topic"]), int(keys["partition"])] = value
+    return sizes

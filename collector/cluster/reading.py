@@ -114,6 +114,9 @@ class Cluster:
             ask = self._asker(deadline, failures)
             unknown = self._times.learn(_wanted(topics, groups), _ends(topics, groups), now, ask)
             found.left_out["times"] = unknown
+        disks = self._own_broker.disks(deadline) if self._own_broker is not None else Disks()
+        if disks.failure is not None:
+            failures.append(disks.failure)
         return View(
             now,
             broker,
@@ -128,7 +131,7 @@ class Cluster:
             self._times.written,
             self._broker_settings.of,
             self._times.rate,
-            self._own_broker.disks(deadline) if self._own_broker is not None else Disks(),
+            disks,
             found.own_topics,
             found.own_groups,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.cluster import own_broker, reading
 from collector.cluster.own_broker import Logs, OwnBroker
 from collector.config import Address, JmxConfig
 from collector.jmx import Client, JmxError
@@ -71,6 +72,23 @@ def test_one_collector_may_tell_all(brokers: Brokers):
     assert topics_of(told) == set(TOPICS)
     assert groups_of(told) == set(GROUPS)
     assert "edgevitals_kafka_own_broker" not in told
+
+
+def test_each_collector_has_its_own_bound_and_counts_what_is_over_it(
+    brokers: Brokers, collectors: dict[int, Reads], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reading, "MAX_GROUPS", 2)
+    monkeypatch.setattr(own_broker, "MOST_LOGS", 5)
+    told = [one.read() for one in collectors.values()]
+    assert [len(groups_of(one)) for one in told] == [2, 2, 2]
+    assert len(set().union(*map(groups_of, told))) == 6, "none is told twice"
+    left_out = [one["edgevitals_kafka_left_out"] for one in told]
+    assert sum(one["groups",] for one in left_out) == len(GROUPS) - 6
+    for one, counts in zip(told, left_out, strict=True):
+        assert counts["sizes",] > 3 * len(TOPICS)
+        assert "edgevitals_topic_size_bytes" not in one
+        assert "edgevitals_broker_log_bytes" not in one, "a sum without its parts"
+        assert len(one["edgevitals_log_directory_free_bytes"]) == 1
 
 
 OF_REPLICATION = (

@@ -33,9 +33,11 @@ class LogDirectories:
         if view.broker is None or not view.disks.directories:
             return {}
         broker = {"broker": str(view.broker)}
-        values: Values = {
-            self._series.intern(names.BROKER_DATA, broker): sum(view.disks.sizes.values())
-        }
+        left_out = self._series.intern(names.LEFT_OUT, {"what": "sizes"})
+        values: Values = {left_out: view.disks.left_out}
+        if view.disks.is_whole:
+            data = self._series.intern(names.BROKER_DATA, broker)
+            values[data] = sum(view.disks.sizes.values())
         for directory, is_offline in sorted(view.disks.directories.items())[:MOST_DIRECTORIES]:
             labels = broker | {"directory": directory}
             found: dict[Family, float] = {names.DIRECTORY_OFFLINE: is_offline}

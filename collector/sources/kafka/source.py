@@ -10,6 +10,7 @@ from pathlib import Path
 
 from collector.admin.client import hint
 from collector.admin.wire import Failure
+from collector.cluster.own_broker import MOST_LOGS
 from collector.cluster.reading import MAX_COMMITS, MAX_GROUPS, MAX_PARTITIONS, Reader
 from collector.config import KafkaConfig
 from collector.errors import SourceError
@@ -83,7 +84,7 @@ class KafkaSource:
             values[self._series.intern(names.FAILURES, labels)] = failure.count
         if view.broker is not None:
             values[self._series.intern(names.OWN_BROKER, {})] = view.broker
-        self._say_left_out(view.left_out)
+        self._say_left_out({**view.left_out, "sizes": view.disks.left_out})
         return Reading(list(values), list(map(float, values.values())))
 
     def close(self) -> None:
@@ -100,12 +101,14 @@ class KafkaSource:
             if now_left_out:
                 what = ", ".join(f"{count} {what}" for what, count in now_left_out.items())
                 log.warning(
-                    "kafka: %s were not read: a read takes at most %d partitions, %d groups and "
-                    "%d commits. Name fewer in sources.kafka.topics or sources.kafka.groups",
+                    "kafka: %s were not read: a read takes at most %d partitions, %d groups, "
+                    "%d commits and the sizes of %d replicas. Name fewer in sources.kafka.topics "
+                    "or sources.kafka.groups; of sizes there are none where there are more",
                     what,
                     MAX_PARTITIONS,
                     MAX_GROUPS,
                     MAX_COMMITS,
+                    MOST_LOGS,
                 )
 
 
