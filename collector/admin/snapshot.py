@@ -12,7 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented,
     OffsetSpec,
 )
 
-from collector.admin.calls import Calls, Place, batches, named, place_of
+from collector.admin.calls import Calls, Place, Question, batches, named, place_of
 from collector.admin.ownership import OFFSETS_TOPIC, Coordinators, owner_of
 from collector.admin.wire import (
     EVERY_BROKER,
@@ -36,6 +36,8 @@ GROUPS_PER_CALL = 100
 MOST_DESCRIBED = 4
 """Times the bound of groups: so many are asked for their coordinators where the leaders of Kafka's
 own topic of offsets can't be seen. A call of 100 takes 0.1 s."""
+
+GONE = "LEADER_NOT_AVAILABLE"
 
 OLDEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -116,7 +118,7 @@ class Snapshot:
     def _tell_offsets(self, places: Sequence[Place]) -> None:
         calls = self._calls
         for batch in batches(places, PARTITIONS_PER_CALL):
-            starts, ends = calls.take_offsets(
+            starts, ends = self._take(
                 ("read oldest offsets", dict.fromkeys(batch, OLDEST)),
                 ("read end offsets", dict.fromkeys(batch, END)),
             )
@@ -209,13 +211,22 @@ class Snapshot:
             calls.tell_failures()
         calls.tell(LeftOut("commits", left_out))
 
+    def _take(self, *questions: Question) -> list[dict[Place, int]]:
+        """Ask; of a partition whose leader is gone librdkafka says -1 and nothing of an error."""
+        found = self._calls.take_offsets(*questions)
+        for (call, _), offsets in zip(questions, found, strict=True):
+            for (topic, partition), offset in offsets.items():
+                if offset < 0:
+                    about = f"{topic}/{partition}"
+                    self._calls.failed(call, GONE, "its leader gave no offset", about)
+        return found
+
     def _ends_of(self, places: Sequence[Place]) -> dict[Place, int]:
         """Return end offsets as of now; learn the oldest ones of topics that are not ours."""
-        calls = self._calls
         ends: dict[Place, int] = {}
         for part in batches(places, PARTITIONS_PER_CALL):
             others = dict.fromkeys((at for at in part if at not in self._oldest), OLDEST)
-            found, oldest = calls.take_offsets(
+            found, oldest = self._take(
                 ("read end offsets after commits", dict.fromkeys(part, END)),
                 ("read oldest offsets", others),
             )

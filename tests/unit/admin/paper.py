@@ -38,8 +38,8 @@ class Paper:
 
     Each group reads `orders`, partition 0, which gets a record at each call, and commits it.
     `lost_calls` are the turns of list_offsets, from 0 on, that learn no leaders; what `away` leads
-    is answered at no turn, and with `refuses`, an error's number, nothing is.
-    The first `deaths` brokers that are asked for metadata die with the question.
+    is answered at no turn, what `gone` leads with -1, and with `refuses`, an error's number, all is
+    refused. The first `deaths` brokers that are asked for metadata die with the question.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Paper:
         lost_calls: Iterable[int] = (),
         deaths: int = 0,
         away: int | None = None,
+        gone: int | None = None,
         refuses: int | None = None,
     ) -> None:
         self.groups = groups
@@ -58,6 +59,7 @@ class Paper:
         self._lost = frozenset(lost_calls)
         self._deaths = deaths
         self._away = away
+        self._gone = gone
         self._refuses = refuses
         self._end = 100
 
@@ -110,13 +112,16 @@ class Paper:
         self._end += 1
         if self._refuses is not None:
             return {place: refused(self._refuses) for place in wanted}
-        found = SimpleNamespace(offset=self._end)
-        return {
-            place: refused(KafkaError._TIMED_OUT)
-            if turn in self._lost or self.leaders[place.topic][place.partition] == self._away
-            else done(found)
-            for place in wanted
-        }
+        found: dict[TopicPartition, Future[Any]] = {}
+        for place in wanted:
+            leader = self.leaders[place.topic][place.partition]
+            if turn in self._lost or leader == self._away:
+                found[place] = refused(KafkaError._TIMED_OUT)
+            else:
+                found[place] = done(
+                    SimpleNamespace(offset=-1 if leader == self._gone else self._end)
+                )
+        return found
 
     def poll(self, timeout: float) -> int:
         return 0

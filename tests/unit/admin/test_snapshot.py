@@ -116,3 +116,14 @@ def test_where_every_broker_dies_kafka_is_down():
     found = snapshot(Paper(OWNERS, ORDERS, deaths=3), EVERY_BROKER)
     assert not found.is_topics_whole
     assert [str(one) for one in found.failures] == ["list topics: it died [_TRANSPORT]"]
+
+
+def test_offsets_that_no_leader_gave_are_counted():
+    paper = Paper({"billing": 1}, {"orders": [3, 1], OFFSETS_TOPIC: [1]}, gone=3)
+    found = snapshot(paper, 3, topics=["orders"])
+    assert [(one.call, one.code, one.about) for one in found.failures] == [
+        ("read oldest offsets", "LEADER_NOT_AVAILABLE", "orders/0"),
+        ("read end offsets", "LEADER_NOT_AVAILABLE", "orders/0"),
+    ]
+    assert found.offsets["orders", 0] == (-1, -1)
+    assert min(found.offsets["orders", 1]) > 0
