@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from collector.admin.client import Admin
 from collector.cluster import own_broker, reading
 from collector.cluster.own_broker import Logs, OwnBroker
-from collector.config import Address, JmxConfig
+from collector.config import Address, JmxConfig, load
 from collector.jmx import Client, JmxError
 from collector.names.rules import load_rules
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.jmx_target import jmx_source
+from collector.sources.kafka import KafkaSource
+from collector.targets import cluster
 from tests.lab.kafka import HOST, controller_only
 from tests.lab.waiting import wait_for
+from tests.real.edge import SOON
 from tests.real.three_brokers import (
     GROUPS,
     TOPICS,
@@ -29,6 +33,8 @@ from tests.real.three_brokers import (
     three_collectors,
     topics_of,
 )
+from tests.real.three_edges import beside, three_edges
+from tests.real.told import read
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +95,49 @@ def test_each_collector_has_its_own_bound_and_counts_what_is_over_it(
         assert "edgevitals_topic_size_bytes" not in one
         assert "edgevitals_broker_log_bytes" not in one, "a sum without its parts"
         assert len(one["edgevitals_log_directory_free_bytes"]) == 1
+
+
+@pytest.mark.timeout(240)
+def test_a_collector_is_killed_and_then_a_broker(brokers: Brokers, tmp_path: Path):
+    """Coordinators and leaders decide, not collectors: from a collector nobody takes over."""
+    with three_edges(brokers, tmp_path) as edges:
+        wait_for(edges.is_whole, SOON, "each group and topic from one collector")
+        before = edges.seen
+        assert all(before.values()), "each has a share"
+
+        edges[2].kill()
+        for node in (1, 3):
+            edges[node].wait_for_rounds(2)
+        # Its share is nobody's; the others' are as ever.
+        wait_for(lambda: edges.look() == {**before, 2: {}}, SOON)
+        edges[2].start()  # as its supervisor would
+        wait_for(lambda: edges.look() == before, SOON, "its share again")
+
+        brokers.nodes[3].kill()
+        wait_for(lambda: edges.is_whole() and not edges.seen[3], SOON, "the others take over")
+        up = edges[3].target("kafka_exporter")["up"]
+        assert up is True, "it lives, and tells what it can"
+        brokers.nodes[3].start()
+        brokers.wait_until_back(3)
+        wait_for(lambda: edges.look() == before, SOON, "each its share again")
+
+
+def test_one_collector_for_the_cluster_but_for_what_is_excluded(brokers: Brokers, tmp_path: Path):
+    keys = {"scope": "cluster", "exclude_groups": ["reads-1.*"], "exclude_topics": [".*-[45]"]}
+    config = load(beside(brokers, 2, tmp_path, **keys).file, {}).config
+    assert config.sources.kafka is not None
+    admin, table = Admin({"bootstrap.servers": brokers.bootstrap}), SeriesTable()
+    reader = cluster(config, admin).reader()
+    source = KafkaSource(reader, TargetSeries(table, {}), config.sources.kafka)
+    try:
+        told = read(source, table)
+    finally:
+        source.close()
+        admin.close()
+    assert topics_of(told) == {*TOPICS} - {"shared-4", "shared-5"}
+    assert groups_of(told) == {*GROUPS} - {"reads-1", "reads-10", "reads-11"}
+    assert "edgevitals_kafka_own_broker" not in told, "though sources.jmx leads to a broker"
+    assert not any(told["edgevitals_kafka_left_out"].values())
 
 
 OF_REPLICATION = (
