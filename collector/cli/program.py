@@ -39,6 +39,7 @@ VERBS = (
     "import",
     "jmx",
     "spool",
+    "assets",
 )
 """In the order that a person meets them."""
 
