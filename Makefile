@@ -3,8 +3,8 @@
 #   make demo    the whole line, live (KEEP=1 keeps it up at the end)
 #   make dashboards  writes dashboards/out from the boards' code
 #   make docs    writes the pages of docs that are made from the code: every key, every metric
-#   make bench   sizes and speeds, beside what they should be; bench-memory: two minutes for memory;
-#                bench-peers: eight minutes beside today's agents
+#   make bench   sizes, speeds and reads of a broker, beside what they should be: ten minutes;
+#                bench-memory: two for memory; bench-peers: eight beside today's agents
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -34,7 +34,7 @@ docs: python
 	$(BIN)/python -m docs
 
 bench: parts
-	$(BIN)/python -m bench sizes speed wire spool jmx
+	$(BIN)/python -m bench sizes speed wire spool groups jmx
 
 bench-memory: parts
 	$(BIN)/python -m bench memory

@@ -26,6 +26,7 @@ class Unit(Enum):
     SECONDS_A_MINUTE = "s/min", 1
     MEBIBYTES = "MiB", 1
     BYTES = "B", 0
+    COUNT = "", 1
     RATIO = "x", 2
     PERCENT = "%", 1
     SECONDS = "s", 1
