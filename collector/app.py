@@ -34,6 +34,7 @@ from collector.series import Series, SeriesTable, TargetSeries
 from collector.spool.spool import Limits, Spool
 from collector.status.model import TargetStatus
 from collector.status.server import opened
+from collector.supervisor import Supervisor
 from collector.target import Scraper
 from collector.targets import Targets
 from collector.telemetry import Telemetry
@@ -112,12 +113,16 @@ def run(reload: Reload, stop: Event) -> None:
             rounds.swap(targets.of(config, labels(config)), own(config))
             rights.rights = needed(config)
 
+        supervisor = Supervisor(os.environ)
+
         def look() -> None:
             if not rounds.is_swapping:
                 reload.look(put_in_force)
+            since_round = time.monotonic() - rounds.turned_at
+            supervisor.alive(since_round, rounds.interval_s, report.line)
 
         log.info("site %s, node %s: epoch %016x", spool.site, spool.node, epochs.epoch)
-        _live(house, rounds, line, report, look, stop)
+        _live(house, rounds, line, report, look, supervisor, stop)
 
 
 class Once(NamedTuple):
@@ -160,6 +165,7 @@ def _live(
     line: Sequence[Part],
     report: Report,
     look: Callable[[], None],
+    supervisor: Supervisor,
     stop: Event,
 ) -> None:
     """Take rounds until told to stop; deliver the last ones if that is soon done; then end.
@@ -169,8 +175,10 @@ def _live(
     """
     taking = House()
     taking.open("rounds", rounds.run)
+    supervisor.ready()
     while not stop.wait(_LOOK_S) and house.error is None and taking.error is None:
         look()
+    supervisor.stopping()
     end_at = time.monotonic() + END_S
     stuck = taking.join(LAST_ROUND_S)
     for part in line:

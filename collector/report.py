@@ -199,6 +199,14 @@ class Report:
             gaps=self._telemetry.by_label("edgevitals_gap_rounds_total", "reason"),
         )
 
+    def line(self) -> str:
+        """How things stand, on one line."""
+        said = self.status()
+        up = sum(target.up for target in said.targets)
+        seq = said.streams[0].last_seq if said.streams else 0
+        problems = f", {said.problems[0]}" if said.problems else ""
+        return f"round {seq}, {up} of {len(said.targets)} targets up{problems}"
+
     def _advice(self) -> Iterable[str]:
         if self._reload.refused:
             yield f"the new configuration is refused, the one before stays: {self._reload.refused}"

@@ -88,6 +88,7 @@ class Rounds:
         self.interval_s = interval_s
         self.latest: Recorded | None = None
         self.taken_at: float | None = None  # time.monotonic()
+        self.turned_at = time.monotonic()  # when the last one ended, kept or missed
         self.disk_error: str | None = None
         self.history = History()
         self._scraper = scraper
@@ -139,6 +140,7 @@ class Rounds:
                 late = self._took_s > self.interval_s
                 self._miss("overrun" if late else "suspended", tick.missed)
             self.take(tick, stop)
+            self.turned_at = time.monotonic()
         self._end()
 
     def take(self, tick: Tick, stop: Event | None = None) -> None:
