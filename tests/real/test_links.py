@@ -224,7 +224,8 @@ def test_a_cut_is_a_disconnection_and_lag_grows_by_what_is_written(site: Site, b
     site.link.restore()
     wait_for(lambda: by_syncs.state() == "connected", 40.0)
     draining = drained(by_syncs)
-    assert most(draining, "latency") >= 6.0, "records that had waited arrived"
+    # It falls while the backlog drains, and a read sees the last record alone: so half of it.
+    assert most(draining, "latency") >= 3.0, "records that had waited arrived"
     assert most(draining, "catch_up") > 0
     assert 0 <= most(draining[-1:], "catch_up") < 60  # of 300 records, after 300 in 30 s at most
     site.link.thin(None)
