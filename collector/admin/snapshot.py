@@ -29,7 +29,7 @@ from collector.admin.wire import (
 )
 from collector.patterns import matcher
 
-PARTITIONS_PER_CALL = 1000
+PARTITIONS_PER_CALL = 500
 GROUPS_PER_CALL = 100
 """A future a partition, and another a group: at about 2 KiB each they bound the memory."""
 
