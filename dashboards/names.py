@@ -1,18 +1,15 @@
-"""The metrics of others that boards read, each with its labels.
+"""The metrics of others that boards read and no alert does, each with its labels.
 
-Ours stand in the catalogue. These are Kafka's, as the profile `default` names its MBeans, those of
-kafka_exporter and those of node_exporter; tests hold each beside a real broker's beans and beside
-what our sources tell.
+Ours stand in the catalogue, and so does what alerts read. These are Kafka's, as the profile
+`default` names its MBeans, kafka_exporter's and node_exporter's; tests hold each beside a real
+broker's beans and beside what our sources tell.
 """
 
 from __future__ import annotations
 
 _GROUP = ("consumergroup", "topic")
-_MOUNT = ("device", "fstype", "mountpoint")
 
 KAFKA: dict[str, tuple[str, ...]] = {
-    "kafka_controller_kafkacontroller_fencedbrokercount": (),
-    "kafka_controller_kafkacontroller_offlinepartitionscount": (),
     "kafka_network_requestmetrics_totaltimems": ("quantile", "request"),
     "kafka_network_socketserver_networkprocessoravgidlepercent": (),
     "kafka_server_app_info_start_time_ms": ("id",),
@@ -20,27 +17,20 @@ KAFKA: dict[str, tuple[str, ...]] = {
     "kafka_server_brokertopicmetrics_bytesoutpersec_total": ("topic",),
     "kafka_server_brokertopicmetrics_messagesinpersec_total": ("topic",),
     "kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent_oneminuterate": (),
-    "kafka_server_raft_metrics_current_leader": (),
     "kafka_server_replicamanager_atminisrpartitioncount": (),
-    "kafka_server_replicamanager_underminisrpartitioncount": (),
-    "kafka_server_replicamanager_underreplicatedpartitions": (),
     "jvm_memory_max_bytes": ("area",),
     "jvm_memory_used_bytes": ("area",),
 }
 """Of a broker by JMX. The rules give a label only where the bean has its key."""
 
 EXPORTER: dict[str, tuple[str, ...]] = {
-    "kafka_brokers": (),
     "kafka_consumergroup_lag_sum": _GROUP,
     "kafka_consumergroup_members": ("consumergroup",),
 }
 
 HOST: dict[str, tuple[str, ...]] = {
     "node_cpu_seconds_total": ("cpu", "mode"),
-    "node_filesystem_avail_bytes": _MOUNT,
-    "node_filesystem_size_bytes": _MOUNT,
     "node_memory_MemAvailable_bytes": (),
     "node_memory_MemTotal_bytes": (),
-    "node_timex_maxerror_seconds": (),
     "node_timex_offset_seconds": (),
 }

@@ -46,11 +46,15 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from collector.catalog import LIMITS
 from dashboards import style
 from dashboards.grid import HALF, STRIP, WIDE, Size
 from dashboards.style import Word
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+COUNTED = ("brokers", "partitions", "rounds", "samples")
+"""Units of limits that are whole numbers."""
+
 STEP = "1m"
 """The least step of a query. `$__rate_interval` is four of it at least: rounds are up to a minute
 apart."""
@@ -64,10 +68,25 @@ class Query(NamedTuple):
 
 
 class Step(NamedTuple):
-    """From this number on a value has this colour. It is an alert's number: see `limit`."""
+    """From this number on a value has this colour. None: from the lowest on."""
 
-    value: float
+    value: float | None
     color: str
+
+
+def above(**colors: str) -> list[Step]:
+    """Colours from alerts' numbers on, by the names of these limits in the catalogue."""
+    limits = ((LIMITS[name], color) for name, color in colors.items())
+    # Alerts on what is counted fire above their number: at the next one.
+    steps = [Step(one.value + (one.unit in COUNTED), color) for one, color in limits]
+    return [Step(None, style.OK), *steps]
+
+
+def below(**colors: str) -> list[Step]:
+    """Colours below alerts' numbers, the lowest number first."""
+    numbers = [LIMITS[name].value for name in colors]
+    starts: list[float | None] = [None, *numbers]
+    return [Step(*it) for it in zip(starts, [*colors.values(), style.OK], strict=True)]
 
 
 class Panel(NamedTuple):
@@ -96,19 +115,24 @@ def number(
     *,
     size: Size = STRIP,
     steps: Sequence[Step] = (),
+    own_steps: Mapping[int, Sequence[Step]] | None = None,
     words: Mapping[int, Word] | None = None,
     none: str = style.NO_DATA,
 ) -> Panel:
-    """Numbers as of now."""
+    """Numbers as of now. `own_steps` are those of single queries, by their places."""
     builder = stat.Panel()
     builder.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     several = len(queries) > 1
     builder.text_mode(BigValueTextMode.VALUE_AND_NAME if several else BigValueTextMode.VALUE)
-    builder.color_mode(BigValueColorMode.BACKGROUND_SOLID if steps else BigValueColorMode.NONE)
+    colored = bool(steps or own_steps)
+    builder.color_mode(BigValueColorMode.BACKGROUND_SOLID if colored else BigValueColorMode.NONE)
     builder.graph_mode(BigValueGraphMode.NONE)
     builder.no_value(none)
     _common(builder, text, unit, queries, instant=True)
     _colored(builder, steps, words)
+    for i, own in (own_steps or {}).items():
+        value = _thresholds(own).build()
+        builder.override_by_query(_ref(i), [DynamicConfigValue(id_val="thresholds", value=value)])
     return Panel(text.title, size, builder)
 
 
@@ -150,7 +174,8 @@ def lines(
         builder.thresholds_style(
             common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
         )
-        builder.thresholds(_thresholds(steps))
+        # A line at each number, and none of its colour below the first.
+        builder.thresholds(_thresholds([Step(None, style.NOTHING), *steps[1:]]))
     return Panel(text.title, size, builder)
 
 
@@ -262,9 +287,12 @@ def _colored(builder: Any, steps: Sequence[Step], words: Mapping[int, Word] | No
 
 
 def _thresholds(steps: Sequence[Step]) -> dashboard.ThresholdsConfig:
-    base = Threshold(value=None, color=style.OK)
-    above = [Threshold(value=step.value, color=step.color) for step in steps]
-    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps([base, *above])
+    told = steps or [Step(None, style.OK)]
+    return (
+        dashboard.ThresholdsConfig()
+        .mode(ThresholdsMode.ABSOLUTE)
+        .steps([Threshold(value=step.value, color=step.color) for step in told])
+    )
 
 
 def _mapping(words: Mapping[int, Word]) -> ValueMapping:

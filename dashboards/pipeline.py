@@ -74,7 +74,8 @@ ETA = lines(
             "{{node}} {{pump}}, by rounds",
         ),
         Query(
-            f"max by (node, pump) ({of('edgevitals_pulse_eta_seconds')})",
+            f"max by (node, pump) ({of('edgevitals_pulse_eta_seconds')}"
+            f" or {of('edgevitals_pulse_backlog_rounds')} == 0)",
             "{{node}} {{pump}}, by pulse",
         ),
     ],

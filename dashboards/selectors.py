@@ -6,7 +6,7 @@ is renamed breaks the build and not the screen.
 
 from __future__ import annotations
 
-from collector.catalog import LIMITS, METRICS
+from collector.catalog import METRICS
 from dashboards import names
 
 RATE = "$__rate_interval"
@@ -15,12 +15,13 @@ RANGE = "$__range"
 
 _OF_THE_SITE = 'site="$site",node=~"$node"'
 _OF_TARGETS = ("job", "instance")
+_STILL_TOLD_S = 300  # a round of the tier detail may be that far from one of the others
 
 KNOWN: dict[str, tuple[str, ...]] = {
     **names.KAFKA,
     **names.EXPORTER,
     **names.HOST,
-    **{metric.name: metric.labels for metric in METRICS.values() if metric.name not in names.KAFKA},
+    **{metric.name: metric.labels for metric in METRICS.values()},
 }
 
 
@@ -71,14 +72,25 @@ def grown_in_range(selector: str) -> str:
     return f"sum_over_time(sum({grown(selector, '1m')})[{RANGE}:1m])"
 
 
+def newest(name: str) -> str:
+    """When each series last had a sample; Prometheus itself forgets it after five minutes."""
+    at = f"timestamp({of(name)})"
+    return f"({at} or max_over_time({at}[{RANGE}:5m]))"
+
+
+def counted_down(name: str) -> str:
+    """What a site told to be left, less the time since then: it gets less while the site is dark.
+
+    A series that has ended while others went on is left out.
+    """
+    round_at = f"max by (site, node) ({newest('edgevitals_round_seq')})"
+    is_last = f"{newest(name)} >= on (site, node) group_left () ({round_at} - {_STILL_TOLD_S})"
+    return f"(last_over_time({of(name)}[{RANGE}]) + ({is_last}) - time())"
+
+
 def coded(name: str, states: tuple[str, ...], by: str) -> str:
     """One number for a metric that has a series a state, of which one is 1: 1 for the first."""
     parts = [
         f"{code} * max by ({by}) ({of(name, state=state)})" for code, state in enumerate(states, 1)
     ]
     return " + ".join(parts)
-
-
-def limit(name: str) -> float:
-    """The number that an alert compares with."""
-    return LIMITS[name].value

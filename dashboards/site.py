@@ -7,9 +7,20 @@ from typing import Any
 from dashboards import board, style, truth
 from dashboards.board import Row
 from dashboards.grid import THIRD
-from dashboards.panels import Query, Step, Text, bars, events, lines, number, states, wide
-from dashboards.selectors import coded, grown, limit, of, rate, shared
-from dashboards.style import CRITICAL
+from dashboards.panels import (
+    Query,
+    Text,
+    above,
+    bars,
+    below,
+    events,
+    lines,
+    number,
+    states,
+    wide,
+)
+from dashboards.selectors import coded, counted_down, grown, of, rate, shared
+from dashboards.style import CRITICAL, WARN
 
 KAFKA = wide(
     number(
@@ -40,6 +51,12 @@ KAFKA = wide(
                 "under-replicated",
             ),
         ],
+        own_steps={
+            1: above(kafka_brokers_down=CRITICAL),
+            3: above(kafka_offline_partitions=CRITICAL),
+            4: above(kafka_under_min_isr=CRITICAL),
+            5: above(kafka_under_replicated=WARN),
+        },
         words=style.LEADER_WORDS,
     )
 )
@@ -79,6 +96,7 @@ GROUP_LAG = lines(
             "{{consumergroup}} {{topic}}",
         )
     ],
+    steps=above(group_stuck=WARN),
 )
 
 TIME_TO_LOSS = bars(
@@ -86,20 +104,23 @@ TIME_TO_LOSS = bars(
         "Until records are lost",
         "Time until retention may delete a record that a group has not read or a link has not "
         "carried, if it stands still from now on; the ten nearest of each. The one harm that "
-        "can't be undone: before it is 0 bring the reader back, or raise the retention.",
+        "can't be undone: before it is 0 bring the reader back, or raise the retention. It counts "
+        "down while the site is dark; the colours are EVTimeToDataLoss's.",
     ),
     "seconds",
     [
         Query(
             "bottomk(10, min by (consumergroup, topic) "
-            f"({of('edgevitals_group_time_to_loss_seconds')}))",
+            f"({counted_down('edgevitals_group_time_to_loss_seconds')}))",
             "group {{consumergroup}} {{topic}}",
         ),
         Query(
-            f"bottomk(10, min by (link, topic) ({of('edgevitals_link_time_to_loss_seconds')}))",
+            "bottomk(10, min by (link, topic) "
+            f"({counted_down('edgevitals_link_time_to_loss_seconds')}))",
             "link {{link}} {{topic}}",
         ),
     ],
+    steps=below(data_loss_critical=CRITICAL, data_loss_warning=WARN),
 )
 
 _IN = of("kafka_server_brokertopicmetrics_bytesinpersec_total", topic="")
@@ -172,7 +193,7 @@ TROUBLE = lines(
         ),
     ],
     size=THIRD,
-    steps=[Step(limit("kafka_offline_partitions") + 1, CRITICAL)],
+    steps=above(kafka_offline_partitions=CRITICAL),
 )
 
 BUSY = lines(
@@ -346,22 +367,24 @@ RUNWAY = bars(
         "Disks: full in",
         "Time until a disk is full, as fast as it filled in the last hour; the ten nearest of "
         "each kind. Absent for ten minutes after a start of the collector, and while a disk "
-        "doesn't fill: nothing here is good.",
+        "doesn't fill: nothing here is good. It counts down while the site is dark; the colours "
+        "are EVDiskRunway's.",
     ),
     "seconds",
     [
         Query(
             "bottomk(10, min by (broker, directory) "
-            f"({of('edgevitals_log_directory_runway_seconds')}))",
+            f"({counted_down('edgevitals_log_directory_runway_seconds')}))",
             "broker {{broker}} {{directory}}",
         ),
         Query(
             "bottomk(10, min by (node, mountpoint) "
-            f"({of('edgevitals_host_filesystem_runway_seconds')}))",
+            f"({counted_down('edgevitals_host_filesystem_runway_seconds')}))",
             "{{node}} {{mountpoint}}",
         ),
     ],
     size=THIRD,
+    steps=below(disk_runway_critical=CRITICAL, disk_runway_warning=WARN),
 )
 
 CPU = lines(
@@ -407,23 +430,26 @@ CLOCK = lines(
         Query(f"max by (node) ({of('node_timex_maxerror_seconds')})", "{{node}} at most"),
     ],
     size=THIRD,
+    steps=above(clock_error=WARN),
 )
 
 CERTIFICATES = bars(
     Text(
         "Certificates: good for",
         "Time for which a certificate is still good; the ten that end first. It must be longer "
-        "than the site may be out of reach. Below 0 nobody accepts it any more.",
+        "than the site may be out of reach. Below 0 nobody accepts it any more. The colours are "
+        "EVCertificateExpires's.",
     ),
     "seconds",
     [
         Query(
             "bottomk(10, min by (node, origin, subject) "
-            f"({of('edgevitals_certificate_left_seconds')}))",
+            f"({counted_down('edgevitals_certificate_left_seconds')}))",
             "{{node}} {{origin}} {{subject}}",
         )
     ],
     size=THIRD,
+    steps=below(certificate_critical=CRITICAL, certificate_warning=WARN),
 )
 
 

@@ -12,6 +12,8 @@ from grafana_foundation_sdk.models import units
 
 OK, INFO, WARN, CRITICAL, LATE = "#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#999999"
 
+NOTHING = "transparent"
+
 LINES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 """Of the queries of a panel, in their order."""
 

@@ -6,19 +6,11 @@ that it has an answer for a site that has been silent for hours, when all else i
 
 from __future__ import annotations
 
-from dashboards.panels import Panel, Query, Step, Text, number
-from dashboards.selectors import RANGE, grown_in_range, limit, of
+from dashboards.panels import Panel, Query, Text, above, number
+from dashboards.selectors import RANGE, grown_in_range, newest, of
 from dashboards.style import WARN
 
-_SUBQUERY = f"{RANGE}:5m"
-_SILENT = [Step(limit("site_silent"), WARN)]
 _NOTHING = "nothing in this time range"
-
-
-def _newest(name: str) -> str:
-    """When each series last had a sample; Prometheus forgets it after five minutes."""
-    at = f"timestamp({of(name)})"
-    return f"({at} or max_over_time({at}[{_SUBQUERY}]))"
 
 
 def _of_rounds(expr: str) -> str:
@@ -36,12 +28,12 @@ HEARD = number(
     "seconds",
     [
         Query(
-            f"time() - max({_newest('edgevitals_pulse_timestamp_seconds')} "
-            f"or {_newest('edgevitals_round_seq')})",
+            f"time() - max({newest('edgevitals_pulse_timestamp_seconds')} "
+            f"or {newest('edgevitals_round_seq')})",
             "last heard from",
         )
     ],
-    steps=_SILENT,
+    steps=above(site_silent=WARN),
     none=_NOTHING,
 )
 
@@ -49,17 +41,18 @@ AGE = number(
     Text(
         "Age of what you see",
         "Age of the newest round that has arrived, of the node with the oldest one. Everything "
-        "below is at least this old. Larger than the panel beside it: the site is catching up, "
+        "below is at least this old. Orange from where EVDataLate counts it as late. Larger than "
+        "the panel beside it: the site is catching up, "
         "and rounds of earlier come first.",
     ),
     "seconds",
     [
         Query(
-            f"max(time() - max by (node) ({_newest('edgevitals_round_seq')}))",
+            f"max(time() - max by (node) ({newest('edgevitals_round_seq')}))",
             "age of what you see",
         )
     ],
-    steps=_SILENT,
+    steps=above(data_late=WARN),
     none=_NOTHING,
 )
 
@@ -85,7 +78,8 @@ MISSING = number(
     Text(
         "Rounds missing",
         "Rounds of this time range that are known to be lost on the way, and those that were "
-        "never taken. Good is: 0. Where, and why: the board EdgeVitals pipeline.",
+        "never taken. Good is: 0 (orange: EVDataGap). Where, and why: the board EdgeVitals "
+        "pipeline.",
     ),
     "count",
     [
@@ -97,6 +91,7 @@ MISSING = number(
         ),
         Query(_of_rounds(grown_in_range(of("edgevitals_round_missed_total"))), "never taken"),
     ],
+    own_steps={0: above(data_gap=WARN)},
     none=_NOTHING,
 )
 

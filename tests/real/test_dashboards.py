@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from email.utils import formatdate
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from dashboards.__main__ import boards
-from dashboards.selectors import grown_in_range, of
+from dashboards.selectors import counted_down, grown_in_range, of
 from tests.lab.disk import SmallDisk
 from tests.lab.kafka import HOST, Kafka
 from tests.lab.mirror import MirrorMaker
@@ -93,7 +94,7 @@ class Line:
         self.broker = Kafka(folder / "kafka")
         central = Kafka(folder / "central", properties=own)
         for kafka in (self.broker, central):
-            parts.callback(kafka.stop)
+            parts.callback(kafka.kill)
             kafka.start(wait=False)
         self.centre = parts.enter_context(Prometheus(folder / "prometheus"))
         self.link = parts.enter_context(Proxy(self.centre.port))
@@ -112,7 +113,7 @@ class Line:
                 "site->central.offset.lag.max": 0,
             },
         )
-        parts.callback(self.mirror.stop)
+        parts.callback(self.mirror.process.kill)
         self.mirror.start(wait=False)
         parts.enter_context(Traffic(self.broker.bootstrap))
         self._take_rounds_of_earlier()
@@ -153,7 +154,7 @@ class Line:
                 },
             ],
         )
-        parts.callback(self.edge.process.stop)
+        parts.callback(self.edge.kill)
 
     def _take_rounds_of_earlier(self) -> None:
         now_s = time.time() - START_MS / 1000
@@ -219,22 +220,62 @@ def test_every_question_of_every_board_has_an_answer(line: Line):
     assert {where for where in HAPPENED if highest[where] == 0.0} == set()
 
 
+class Case(NamedTuple):
+    """What promtool is to find: an expression of a board, and its value at a time."""
+
+    expr: str
+    at: str
+    value: float | None
+
+
+def judge(promtool: Path, folder: Path, history: dict[str, str], *cases: Case) -> None:
+    """Let promtool ask for the cases where one site has told `history`, a value a minute."""
+    expected = []
+    for case in cases:
+        promql = case.expr
+        for variable, value in (("$site", "a"), ("$node", ".*"), ("$__range", "2h")):
+            promql = promql.replace(variable, value)
+        samples = [] if case.value is None else [{"labels": "{}", "value": case.value}]
+        expected.append({"expr": promql, "eval_time": case.at, "exp_samples": samples})
+    series = [
+        {"series": f'{name}{{site="a",node="n"}}', "values": values}
+        for name, values in history.items()
+    ]
+    told = {"interval": "1m", "input_series": series, "promql_expr_test": expected}
+    (folder / "cases.yaml").write_text(json.dumps({"tests": [told]}))
+    command: list[str | Path] = [promtool, "test", "rules", folder / "cases.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_what_goes_wrong_is_counted_once_from_the_first_time_and_over_restarts(
     promtool: Path, tmp_path: Path
 ):
     """5 at first, 2 more; a restart that counts 7 again, as many as were counted before it."""
-    name, labels = "edgevitals_gap_rounds_total", '{site="a",node="n"}'
-    started = f"edgevitals_process_start_time_seconds{labels}"
-    of_site = grown_in_range(of(name))
-    for variable, value in (("$site", "a"), ("$node", ".*"), ("$__range", "30m")):
-        of_site = of_site.replace(variable, value)
-    history = [
-        {"series": f"{name}{labels}", "values": "_x4 5x3 7x3 _x1 7x8"},
-        {"series": started, "values": "100x13 900x9"},
-    ]
-    expected = {"expr": of_site, "eval_time": "20m", "exp_samples": [{"labels": "{}", "value": 14}]}
-    case = {"interval": "1m", "input_series": history, "promql_expr_test": [expected]}
-    (tmp_path / "cases.yaml").write_text(json.dumps({"tests": [case]}))
-    command: list[str | Path] = [promtool, "test", "rules", tmp_path / "cases.yaml"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    history = {
+        "edgevitals_gap_rounds_total": "_x4 5x3 7x3 _x1 7x8",
+        "edgevitals_process_start_time_seconds": "100x13 900x9",
+    }
+    grown = grown_in_range(of("edgevitals_gap_rounds_total"))
+    judge(promtool, tmp_path, history, Case(grown, "3m", None), Case(grown, "20m", 14))
+
+
+def test_what_is_left_gets_less_while_the_site_is_dark(promtool: Path, tmp_path: Path):
+    """An hour was left when the site went dark; what ended before that is no longer told."""
+    history = {
+        "edgevitals_round_seq": "0+1x20",
+        "edgevitals_link_time_to_loss_seconds": "3600x20",
+        "edgevitals_log_directory_runway_seconds": "3600x5",
+    }
+    left = f"min({counted_down('edgevitals_link_time_to_loss_seconds')})"
+    ended = f"min({counted_down('edgevitals_log_directory_runway_seconds')})"
+    judge(
+        promtool,
+        tmp_path,
+        history,
+        Case(left, "20m", 3600),
+        Case(left, "50m", 1800),
+        Case(left, "90m", -600),
+        Case(ended, "5m", 3600),
+        Case(ended, "50m", None),
+    )

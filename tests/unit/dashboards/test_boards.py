@@ -9,7 +9,7 @@ import re
 import promql_parser
 import pytest
 
-from collector.catalog import LIMITS
+from collector.catalog import LIMITS, METRICS
 from collector.sources import host_families
 from collector.sources.kafka import names as kafka_names
 from dashboards import names
@@ -17,7 +17,9 @@ from dashboards.__main__ import OUT, boards, written
 from dashboards.board import LINKS
 from dashboards.grid import Size, places
 from dashboards.lint import problems
+from dashboards.panels import COUNTED, above, below
 from dashboards.selectors import KNOWN, UnknownNameError, coded, grown, of, shared
+from dashboards.style import OK
 from tests.unit.names.inventory import Given, kafka
 
 BOARDS = boards()
@@ -58,11 +60,24 @@ def test_each_query_reads_metrics_that_exist(name):
 
 @EACH
 def test_a_colour_changes_where_an_alert_does(name):
-    limits = {limit.value for limit in LIMITS.values()} | {v.value + 1 for v in LIMITS.values()}
-    for panel in BOARDS[name]["panels"]:
-        if panel["type"] != "row":
-            steps = panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
-            assert {step["value"] for step in steps} - {None} <= limits, panel["title"]
+    limits = {it.value + (it.unit in COUNTED) for it in LIMITS.values()}
+    asking = [panel for panel in BOARDS[name]["panels"] if panel["type"] != "row"]
+    told = {panel["title"]: set(_numbers(panel["fieldConfig"])) - {None} for panel in asking}
+    assert sum(map(len, told.values())) >= 3
+    for title, numbers in told.items():
+        assert numbers <= limits, title
+
+
+def _numbers(value):
+    """All numbers of thresholds in a panel's configuration, those of single queries too."""
+    if isinstance(value, dict):
+        for step in value.get("steps", ()):
+            yield step["value"]
+        for one in value.values():
+            yield from _numbers(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _numbers(one)
 
 
 def test_the_names_of_kafka_are_those_that_a_real_broker_gives():
@@ -102,6 +117,20 @@ def test_selectors():
     assert of("up", job="~a|b") == f'up{{{here},job=~"a|b"}}'
     assert shared("x") == "max without (node, instance) (x)"
     assert "$__interval" in grown(of("edgevitals_gap_rounds_total"))
+
+
+def test_colours_begin_at_the_numbers_of_alerts():
+    day = 86_400.0
+    assert above(site_silent="w") == [(None, OK), (1500.0, "w")]
+    assert above(data_gap="w") == [(None, OK), (1.0, "w")]
+    wanted = [(None, "c"), (day / 4, "w"), (day, OK)]
+    assert below(data_loss_critical="c", data_loss_warning="w") == wanted
+    with pytest.raises(KeyError):
+        above(no_such_limit="w")
+
+
+def test_a_name_has_one_place():
+    assert not METRICS.keys() & {**names.KAFKA, **names.EXPORTER, **names.HOST}.keys()
 
 
 def test_panels_stand_in_rows_and_begin_a_new_one_below_the_tallest():
