@@ -1,4 +1,4 @@
-"""`edgevitals assets`: the boards, rules and runbooks that come with the program, as files."""
+"""`edgevitals assets`: boards, rules, runbooks and units that come with the program, as files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from collector.cli.program import OK, Verb
 from collector.cli.words import as_json, harmless
 from collector.errors import CollectorError, ConfigError
 
-FOLDERS = {
-    "alerts": "alerts",
-    "dashboards": "dashboards/out",
-}
-"""Folders below DIR, and where each is in a checkout. The wheel has them below collector/assets."""
+PARTS = (
+    "alerts",
+    "dashboards/out",
+    "deploy/systemd",
+)
+"""Files and folders, below DIR as in a checkout: some of them name one another by their paths. The
+wheel has them below collector/assets."""
 
 MANIFEST = ".edgevitals-assets.json"
 """In DIR: what was written there, so that a newer version tells our own files from changed ones."""
@@ -47,10 +49,11 @@ _SHOWN = 10
 def assets(folder: Path, force: bool, output: str) -> int:
     """Write the boards, alert rules and runbooks of this version to DIR.
 
-    Boards for Grafana go to DIR/dashboards, Prometheus's rule files with their runbooks to
-    DIR/alerts. A file that an earlier version wrote there is replaced. If one was changed since, or
-    is somebody else's, nothing is written at all and the exit code is 2: keep your own rules in
-    files of another name. What this version no longer has is left there, and named.
+    Boards for Grafana go to DIR/dashboards/out, Prometheus's rule files with their runbooks to
+    DIR/alerts, the systemd unit and the centre's files to DIR/deploy. A file that an earlier
+    version wrote there is replaced. If one was changed since, or is somebody else's, nothing is
+    written at all and the exit code is 2: keep your own rules in files of another name. What this
+    version no longer has is left there, and named.
     """
     done = Writing(folder, shipped(), force=force).write()
     if output == "json":
@@ -79,9 +82,9 @@ def shipped() -> dict[str, Traversable]:
     checkout = Path(str(package)).parent
     found = {
         name: file
-        for folder, place in FOLDERS.items()
-        if (checkout / place).is_dir()
-        for name, file in _walk(checkout / place, f"{folder}/")
+        for part in PARTS
+        if (checkout / part).exists()
+        for name, file in _walk(checkout / part, part)
     }
     if not found:
         raise CollectorError(
@@ -91,12 +94,12 @@ def shipped() -> dict[str, Traversable]:
     return found
 
 
-def _walk(folder: Traversable, above: str) -> Iterator[tuple[str, Traversable]]:
-    for one in sorted(folder.iterdir(), key=lambda one: one.name):
-        if one.is_dir():
-            yield from _walk(one, f"{above}{one.name}/")
-        else:
-            yield f"{above}{one.name}", one
+def _walk(one: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
+    if one.is_file():
+        yield path, one
+        return
+    for below in sorted(one.iterdir(), key=lambda below: below.name):
+        yield from _walk(below, f"{path}/{below.name}".lstrip("/"))
 
 
 class Writing:

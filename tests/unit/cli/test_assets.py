@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from collector import __version__
-from collector.cli.assets import FOLDERS, MANIFEST, Writing, shipped
+from collector.cli.assets import MANIFEST, PARTS, Writing, shipped
 from collector.cli.program import edgevitals
 from collector.errors import ConfigError
 
@@ -40,7 +40,12 @@ def test_boards_rules_and_runbooks_are_written_as_they_are(here):
     names = shipped()
     assert result.exit_code == 0
     assert result.stdout == f"{here}: {len(names)} written, 0 as they were\n"
-    for name in ("dashboards/ev-site.json", "alerts/site.yaml", "alerts/runbooks/EVSiteSilent.md"):
+    for name in (
+        "alerts/site.yaml",
+        "alerts/runbooks/EVSiteSilent.md",
+        "dashboards/out/ev-site.json",
+        "deploy/systemd/edgevitals.service",
+    ):
         assert name in names
     for name, file in names.items():
         assert (here / name).read_bytes() == file.read_bytes()
@@ -114,7 +119,7 @@ def test_an_installation_without_them_says_so(monkeypatch, tmp_path):
     assert "install the wheel" in result.stderr
 
 
-def test_the_wheel_takes_the_same_folders():
+def test_the_wheel_takes_the_same_files():
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {place: f"collector/assets/{name}" for name, place in FOLDERS.items()}
+    assert included == {part: f"collector/assets/{part}" for part in PARTS}
