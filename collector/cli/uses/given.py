@@ -54,7 +54,7 @@ class Given:
     ) -> None:
         self.targets = targets
         self.series = series
-        self._always = frozenset(catalog.OWN) | OF_PROMETHEUS
+        self._always = frozenset({**catalog.OWN, **catalog.PULSE}) | OF_PROMETHEUS
 
     @property
     def is_live(self) -> bool:

@@ -8,8 +8,10 @@ import re
 
 import promql_parser
 import pytest
+from click.testing import CliRunner
 
 from collector.catalog import LIMITS, METRICS
+from collector.cli.program import edgevitals
 from collector.sources import host_families
 from collector.sources.kafka import names as kafka_names
 from dashboards import names
@@ -251,3 +253,20 @@ def test_lint_finds(spoil, said):
 @EACH
 def test_what_is_written_is_what_was_built(name):
     assert json.loads(written(BOARDS[name])) == BOARDS[name]
+
+
+CONFIG = """
+site: a
+kafka: {bootstrap.servers: "127.0.0.1:9092"}
+sources: {jmx: [{address: "127.0.0.1:9999"}], host: true, kafka: true}
+"""
+
+
+def test_our_own_check_says_that_each_panel_can_have_data(tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    command = ["check", "--offline", "-o", "json", "--uses", *map(str, sorted(OUT.iterdir()))]
+    result = CliRunner().invoke(edgevitals, [*command, str(tmp_path / "c.yaml")])
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert {one["can_have_data"] for one in said["parts"]} <= {"yes", "perhaps"}
+    assert {one["given"] for one in said["metrics"]} <= {"yes", "perhaps"}

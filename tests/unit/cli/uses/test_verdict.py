@@ -57,6 +57,7 @@ def answer(given, text):
         (LIVE, '{__name__=~"jmx_l.*"}', (Answer.NOT_NOW, SOME)),
         (LIVE, "$metric", (Answer.PERHAPS, "a variable is its name")),
         (LIVE, "edgevitals_round_seq", (Answer.YES, "the collector's own")),
+        (LIVE, "edgevitals_pulse_eta_seconds", (Answer.YES, "the collector's own")),
         (LIVE, "ALERTS", (Answer.YES, "Prometheus makes it")),
         (DOWN, "jmx_listed_total", (Answer.UNKNOWN, "kafka a:1 is down")),
         (DOWN, "jmx_open_x", (Answer.UNKNOWN, "kafka a:1 is down")),
