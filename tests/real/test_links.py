@@ -38,8 +38,8 @@ TOPICS = ("orders", "readings")
 ALONE = "numbered"
 """The topic that Connect carries: its records are a test's own."""
 
-THIN = 150_000
-"""Bytes a second: three times what is written to both topics, so that a backlog takes seconds."""
+THIN = 100_000
+"""Bytes a second: twice what is written to both topics, so that a backlog takes seconds."""
 
 
 class Site:
@@ -156,18 +156,6 @@ def caught_up(reads: Reads) -> Told:
     return found[-1]
 
 
-def drained(reads: Reads) -> list[Told]:
-    """Read until the mirror is close behind, and return all that was told on the way."""
-    found: list[Told] = []
-
-    def is_close() -> bool:
-        found.append(reads.read())
-        return max(found[-1]["edgevitals_link_lag_records"].values()) < 300
-
-    wait_for(is_close, 30.0)
-    return found
-
-
 def most(found: list[Told], what: str) -> float:
     """The highest value that was told of one topic, 0 when none was."""
     return max(
@@ -207,7 +195,7 @@ def test_a_cut_is_a_disconnection_and_lag_grows_by_what_is_written(site: Site, b
     site.link.cut()
     began = time.time()
     wait_for(lambda: by_syncs.state() == "disconnected", 60.0)
-    wait_for(lambda: seconds_behind(by_syncs) >= 6.0, 60.0)  # so that there is a lag to speak of
+    wait_for(lambda: seconds_behind(by_syncs) >= 8.0, 60.0)  # so that there is a lag to speak of
     cut = by_syncs.read()
     since = cut["edgevitals_link_disconnected_since_timestamp_seconds"]
     assert began <= since[()] <= time.time()
@@ -216,18 +204,22 @@ def test_a_cut_is_a_disconnection_and_lag_grows_by_what_is_written(site: Site, b
     written = books.written_by(time.time()).acknowledged - books.written_by(began).acknowledged
     assert written * 0.7 <= lag <= written + 500
     seconds = cut["edgevitals_link_lag_seconds"]["orders",]
-    assert 6.0 <= seconds <= time.time() - began + 8.0
+    assert 8.0 <= seconds <= time.time() - began + 8.0
     loss = cut["edgevitals_link_time_to_loss_seconds"]["orders",]
-    assert loss == pytest.approx(604_800 - seconds, abs=2.0)
+    # A lower bound: a record's time is known within 5 s.
+    assert 604_800 - seconds - 6.0 <= loss <= 604_800 - seconds + 1.0
     assert "edgevitals_link_catch_up_seconds" not in cut
     site.link.thin(THIN)
     site.link.restore()
     wait_for(lambda: by_syncs.state() == "connected", 40.0)
-    draining = drained(by_syncs)
-    # It falls while the backlog drains, and a read sees the last record alone: so half of it.
-    assert most(draining, "latency") >= 3.0, "records that had waited arrived"
-    assert most(draining, "catch_up") > 0
-    assert 0 <= most(draining[-1:], "catch_up") < 60  # of 300 records, after 300 in 30 s at most
+    draining: list[Told] = []
+
+    def is_told() -> bool:
+        """Latency falls while the backlog drains, and is the last record's: so half of the wait."""
+        draining.append(by_syncs.read())
+        return most(draining, "catch_up") > 0 and most(draining, "latency") >= 4.0
+
+    wait_for(is_told, 30.0, "a time to catch up, and records that had waited")
     site.link.thin(None)
     wait_for(lambda: most([by_syncs.read()], "catch_up") < 1, 20.0)
     wait_for(lambda: most([by_syncs.read()], "latency") < 2, 20.0)
