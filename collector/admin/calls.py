@@ -19,7 +19,6 @@ from collector.admin.wire import Answer, Broker, Cluster, Failure, Properties
 
 LONGEST_CALL = 3.0
 """Seconds. With a broker dead, one call takes all it is given; a live one answers in 0.1 s."""
-METADATA_TRIES = 3
 SLACK = 0.3
 """Seconds between librdkafka's own time-out of a call and ours."""
 FIRST_TRY = 0.5
@@ -70,7 +69,7 @@ class Calls:
     def list_topics(self, call: str) -> ClusterMetadata | None:
         """Tell of the cluster and return its metadata; None when it can't be had."""
         try:
-            metadata = self._metadata(time.monotonic() + self.share(), METADATA_TRIES)
+            metadata = self._metadata()
         except KafkaException as error:
             self.failed(call, *named(error.args[0]), explain=True)
             self.tell_failures()
@@ -79,18 +78,20 @@ class Calls:
         self.tell(Cluster(str(metadata.cluster_id), sorted(brokers, key=lambda b: b.id)))
         return metadata
 
-    def _metadata(self, until: float, tries: int) -> ClusterMetadata:
-        """Ask any broker. One that dies with the question fails it at once: another knows as well.
+    def _metadata(self) -> ClusterMetadata:
+        """Ask any broker, and if that gives nothing in a third of the time, once more.
 
-        Where none is up, the first try takes all the time there is. Raises KafkaException.
+        librdkafka stays with the broker that it has chosen: with one that dies with the question it
+        waits for it to come back, until the time is over. Raises KafkaException.
         """
+        until = time.monotonic() + (share := self.share())
         try:
             # With a topic named, librdkafka would ask for it by name and the broker might make it.
-            return self.client.list_topics(timeout=max(0.05, until - time.monotonic()))
+            return self.client.list_topics(timeout=share / 3)
         except KafkaException as error:
-            if tries == 1 or named(error.args[0])[0] != "_TRANSPORT":
+            if named(error.args[0])[0] not in ("_TRANSPORT", "_TIMED_OUT"):
                 raise
-        return self._metadata(until, tries - 1)
+        return self.client.list_topics(timeout=max(0.05, until - time.monotonic()))
 
     def take_offsets(
         self, *questions: Question, longest: float = LONGEST_CALL

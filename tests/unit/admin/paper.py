@@ -58,12 +58,14 @@ class Paper:
         self.offset_calls: list[tuple[set[tuple[str, int]], float]] = []
         self._lost = frozenset(lost_calls)
         self._deaths = deaths
+        self.metadata_calls: list[float] = []
         self._away = away
         self._gone = gone
         self._refuses = refuses
         self._end = 100
 
     def list_topics(self, timeout: float) -> object:
+        self.metadata_calls.append(timeout)
         if self._deaths:
             self._deaths -= 1
             raise KafkaException(KafkaError(KafkaError._TRANSPORT, "it died"))

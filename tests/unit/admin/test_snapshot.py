@@ -106,14 +106,17 @@ def test_ends_are_read_after_commits_so_that_lag_is_not_negative():
 
 def test_a_broker_that_dies_when_it_is_asked_for_metadata_is_not_all_of_kafka():
     leaders = ORDERS | {OFFSETS_TOPIC: OFFSETS}
-    found = snapshot(Paper(OWNERS, leaders, deaths=2), EVERY_BROKER)
+    paper = Paper(OWNERS, leaders, deaths=1)
+    found = snapshot(paper, EVERY_BROKER)
+    first, second = paper.metadata_calls
+    assert first < 3.0 / 2 < second, "there is time for another, if the first says nothing at all"
     assert found.is_topics_whole
     assert names_of(found) == NAMES
     assert not found.failures
 
 
 def test_where_every_broker_dies_kafka_is_down():
-    found = snapshot(Paper(OWNERS, ORDERS, deaths=3), EVERY_BROKER)
+    found = snapshot(Paper(OWNERS, ORDERS, deaths=2), EVERY_BROKER)
     assert not found.is_topics_whole
     assert [str(one) for one in found.failures] == ["list topics: it died [_TRANSPORT]"]
 
