@@ -46,6 +46,10 @@ JAEGER = Program("jaeger", "github.com/jaegertracing/jaeger", "v1.76.0", "./cmd/
 VMAGENT = Program(
     "vmagent", "github.com/VictoriaMetrics/VictoriaMetrics", "v1.131.0", "./app/vmagent"
 )
+ALERTMANAGER = Program(
+    "alertmanager", "github.com/prometheus/alertmanager", "v0.28.1", "./cmd/alertmanager"
+)
+COMPOSE = Program("compose-go", "github.com/compose-spec/compose-go/v2", "v2.4.9", "./cmd")
 
 
 def prometheus3() -> Path:
@@ -58,6 +62,16 @@ def jaeger() -> Path:
 
 def vmagent() -> Path:
     return built(VMAGENT)
+
+
+def alertmanager() -> Path:
+    """Return an Alertmanager. Debian's finds its templates only where the package is installed."""
+    return built(ALERTMANAGER)
+
+
+def compose() -> Path:
+    """Return what reads compose files in Docker Compose, with its schema."""
+    return built(COMPOSE)
 
 
 def built(program: Program) -> Path:

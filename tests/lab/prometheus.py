@@ -44,7 +44,8 @@ class Prometheus(Part):
     """One receiver. It keeps its port and its data over `stop`, `kill` and `start`.
 
     `out_of_order` is the time window as Prometheus writes it ("30d"), None for none. `release` 3
-    takes remote write 2.0 and OTLP too, at `otlp_url`.
+    takes remote write 2.0 and OTLP too, at `otlp_url`. With a `config` of its own it is left as it
+    is, and `out_of_order`, `rules` and `evaluation_interval` say nothing.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Prometheus(Part):
         evaluation_interval: str = "5s",
         flags: Sequence[str] = (),
         release: Literal[2, 3] = 2,
+        config: Path | None = None,
     ) -> None:
         self.directory = directory
+        self._file = config or directory / "prometheus.yml"
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.write_url = f"{self.url}/api/v1/write"
@@ -85,7 +88,8 @@ class Prometheus(Part):
     def start(self) -> None:
         """Start it and return when it says that it is ready. Raises StartError."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(json.dumps(self._config))  # which is YAML too
+        if self._file.parent == self.directory:
+            self._file.write_text(json.dumps(self._config))  # which is YAML too
         self.process.start()
         self.process.wait_until(self._is_ready, START_SECONDS)
 
@@ -120,10 +124,6 @@ class Prometheus(Part):
         """Return the alerts that are pending or firing, as the API words them."""
         found: list[dict[str, Any]] = self._ask("alerts")["alerts"]
         return found
-
-    @property
-    def _file(self) -> Path:
-        return self.directory / "prometheus.yml"
 
     def _is_ready(self) -> bool:
         try:

@@ -93,6 +93,8 @@ def fetch_parts_of_tests() -> None:
     parts.strace()
     go.prometheus3()
     go.jaeger()
+    go.alertmanager()
+    go.compose()
 
 
 if __name__ == "__main__":

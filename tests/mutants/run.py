@@ -18,7 +18,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent.parent
-_COPIED = ("collector", "dashboards", "tests", "pyproject.toml", "pom.xml")
+_COPIED = ("collector", "dashboards", "alerts", "deploy", "tests", "pyproject.toml", "pom.xml")
 _PASSED, _FAILED = 0, 1
 
 
