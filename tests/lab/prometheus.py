@@ -125,6 +125,10 @@ class Prometheus(Part):
         found: list[dict[str, Any]] = self._ask("alerts")["alerts"]
         return found
 
+    def rules(self) -> list[dict[str, Any]]:
+        """Return all rules with their `health` and `lastError`, as the API words them."""
+        return [rule for group in self._ask("rules")["groups"] for rule in group["rules"]]
+
     def _is_ready(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2.0) as answer:

@@ -16,7 +16,7 @@ from tests.lab.kafka import Kafka
 from tests.lab.traffic import Traffic
 from tests.lab.waiting import wait_for
 from tests.real.centre import CENTRAL, IN_CONTAINERS, PROJECT, TOKEN, Centre, hurry, services
-from tests.real.edge import BACK_SOON, SITE, Edge, jmx, sink
+from tests.real.edge import SITE, Edge, jmx, sink
 
 ROUTES = CENTRAL / "alertmanager.yml"
 ALERTS = [
@@ -27,6 +27,10 @@ ALERTS = [
     if "alert" in rule
 ]
 NEVER_MUTED = {"EVTimeToDataLoss", "EVBacklogFilling"}
+NEED_A_LINK = {
+    "edgevitals:data_loss:timestamp_seconds",
+    "edgevitals:unread_since:timestamp_seconds",
+}
 WAYS = {
     "critical": "pager,chat",
     "warning": "chat",
@@ -207,7 +211,7 @@ def test_hurried_is_only_what_waits():
 def test_a_broker_that_dies_reaches_a_person_and_so_does_its_return(tmp_path: Path):
     """The whole way: broker, collector, Prometheus, rules, Alertmanager, webhook; and back."""
     with (
-        Kafka(tmp_path / "kafka", properties=BACK_SOON) as broker,
+        Kafka(tmp_path / "kafka") as broker,
         Centre(tmp_path / "centre", hurried=True) as centre,
         Edge(
             tmp_path / "edge",
@@ -219,12 +223,13 @@ def test_a_broker_that_dies_reaches_a_person_and_so_does_its_return(tmp_path: Pa
         wait_for(lambda: centre.calls("deadman"), 30.0, "the dead man's switch")
         with Traffic(broker.bootstrap):
             read = {metric.name for metric in READ_BY_ALERTS}
-            here = f'{{site="{SITE}",__name__=~"{"|".join(read)}"}}'
-            wait_for(
-                lambda: {one.labels["__name__"] for one in centre.prometheus.query(here)} == read,
-                60.0,
-                "all that the alerts read",
-            )
+            wait_for(lambda: names_at(centre, read) == read, 60.0, "all that the alerts read")
+        rules = centre.prometheus.rules()
+        recorded = {rule["name"] for rule in rules if rule["type"] == "recording"} - NEED_A_LINK
+        wait_for(lambda: names_at(centre, recorded) == recorded, 30.0, "all that is recorded")
+        assert {rule["name"] for rule in rules} >= {rule["alert"] for rule in ALERTS}
+        rules = centre.prometheus.rules()
+        assert [(rule["name"], rule.get("lastError")) for rule in rules if not is_well(rule)] == []
         assert not centre.calls("pager")
         broker.kill()
         down = {"alertname": "EVKafkaBrokerDown", "site": SITE, "severity": "critical"}
@@ -240,6 +245,17 @@ def test_a_broker_that_dies_reaches_a_person_and_so_does_its_return(tmp_path: Pa
         assert not told(centre, "chat", "firing", {"alertname": "EVTargetDown"})
         broker.start()
         wait_for(lambda: told(centre, "pager", "resolved", down), 90.0, "the all-clear")
+
+
+def names_at(centre: Centre, names: set[str]) -> set[str]:
+    """Which of these metrics the centre has of the site."""
+    found = centre.prometheus.query(f'{{site="{SITE}",__name__=~"{"|".join(names)}"}}')
+    return {one.labels["__name__"] for one in found}
+
+
+def is_well(rule: dict[str, Any]) -> bool:
+    """Whether it was judged, and without an error."""
+    return bool(rule["health"] == "ok")
 
 
 def told(centre: Centre, receiver: str, status: str, labels: dict[str, str]) -> list[Any]:
