@@ -3,6 +3,7 @@
 #   make demo    the whole line, live (KEEP=1 keeps it up at the end)
 #   make dashboards  writes dashboards/out from the boards' code
 #   make docs    writes the pages of docs that are made from the code: every key, every metric
+#   make deploy-test   the image, built and run for real (some minutes)
 #   make bench   sizes, speeds and reads of a broker, beside what they should be: ten minutes;
 #                bench-memory: two for memory; bench-peers: eight beside today's agents
 
@@ -74,5 +75,6 @@ soak: parts
 mutants: python
 	$(BIN)/python -m tests.mutants.run
 
-deploy-test:
-	@echo "make $@: there is nothing of this kind yet"
+# The image, built and run for real; what it printed last stands in docs/container.md.
+deploy-test: parts-of-tests
+	$(BIN)/pytest -s -p no:randomly --timeout=900 tests/deploy
