@@ -279,3 +279,26 @@ def test_what_is_left_gets_less_while_the_site_is_dark(promtool: Path, tmp_path:
         Case(ended, "5m", 3600),
         Case(ended, "50m", None),
     )
+
+
+@pytest.mark.parametrize("panel", ["Last heard from", "Age of what you see"])
+def test_the_age_of_what_is_seen_is_told_when_nothing_else_is(
+    promtool: Path, tmp_path: Path, panel: str
+):
+    """Of a site that sends no pulse, and has been silent for half an hour, an hour, too long."""
+    (age,) = (
+        target["expr"]
+        for one in boards()["ev-site.json"]["panels"]
+        if one["title"] == panel
+        for target in one["targets"]
+    )
+    judge(
+        promtool,
+        tmp_path,
+        {"edgevitals_round_seq": "0+1x20"},
+        Case(age, "20m", 0),
+        Case(age, "24m", 240),
+        Case(age, "50m", 1800),
+        Case(age, "80m", 3600),
+        Case(age, "150m", None),
+    )
