@@ -24,10 +24,15 @@ from collector.errors import CollectorError, ConfigError
 PARTS = (
     "alerts",
     "dashboards/out",
+    "deploy/central/README.md",
+    "deploy/central/alertmanager.yml",
+    "deploy/central/compose.yaml",
+    "deploy/central/grafana",
+    "deploy/central/prometheus.yml",
     "deploy/systemd",
 )
 """Files and folders, below DIR as in a checkout: some of them name one another by their paths. The
-wheel has them below collector/assets."""
+wheel has them below collector/assets. Not the folder of somebody's secrets beside them."""
 
 MANIFEST = ".edgevitals-assets.json"
 """In DIR: what was written there, so that a newer version tells our own files from changed ones."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from docs.__main__ import FOLDER
-from tests.lab import parts
+from tests.lab import go, parts
 from tests.lab.kafka import Kafka
 from tests.lab.ports import free_port
 from tests.lab.process import Process
@@ -79,3 +79,27 @@ def test_five_minutes_at_the_edge(broker: Kafka, prometheus: Prometheus, tmp_pat
     jobs = {"kafka", "node", "kafka_exporter"}
     tracks = prometheus.samples("up", "1h")
     assert {one.labels["job"] for one in tracks if 1 in dict(one.points).values()} == jobs
+
+
+def test_five_minutes_at_the_centre(tmp_path: Path):
+    """With an Alertmanager of its own: Debian's wants to be installed, and here it is unpacked."""
+    prometheus = f"{HOST}:{free_port()}"
+    said = type_all(
+        commands("quickstart-centre.md"),
+        {
+            "/etc/edgevitals/assets": str(tmp_path / "assets"),
+            "/var/lib/edgevitals-centre": str(tmp_path / "data"),
+            "127.0.0.1:9090": prometheus,
+            "127.0.0.1:9093": f"{HOST}:{free_port()}",
+            "prometheus-alertmanager --": f"{go.alertmanager()} --",
+            "sleep 5": "sleep 0.5",
+        },
+        tmp_path,
+        EDGEVITALS_STATUS__LISTEN=f"{HOST}:{free_port()}",
+        EDGEVITALS_SPOOL__MIN_FREE="1MiB",
+        EDGEVITALS_INTERVAL="1s",
+    )
+    assert "rules found" in said
+    assert '"name":"EVSiteSilent"' in said
+    assert re.search(r'up\{.*job="node".*site="centre"} => 1', said)
+    assert "panels that can have data" in said

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     run(sys.executable, "-m", "build", "--installer", "uv", "--outdir", into, variables=path)
     wheel, sdist = f"edgevitals-{__version__}-py3-none-any.whl", f"edgevitals-{__version__}.tar.gz"
     assert {file.name for file in into.iterdir()} == {wheel, sdist}
+    with tarfile.open(into / sdist) as archive:
+        assert not [name for name in archive.getnames() if "/secrets" in name]
     return {"wheel": into / wheel, "sdist": into / sdist}
 
 

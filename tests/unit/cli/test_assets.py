@@ -44,9 +44,11 @@ def test_boards_rules_and_runbooks_are_written_as_they_are(here):
         "alerts/site.yaml",
         "alerts/runbooks/EVSiteSilent.md",
         "dashboards/out/ev-site.json",
+        "deploy/central/prometheus.yml",
         "deploy/systemd/edgevitals.service",
     ):
         assert name in names
+    assert not [name for name in names if "secret" in name]
     for name, file in names.items():
         assert (here / name).read_bytes() == file.read_bytes()
     written = {str(path.relative_to(here)) for path in here.rglob("*") if path.is_file()}
