@@ -65,3 +65,13 @@ def test_the_reader_of_the_page_on_formats_reads_a_segment(tmp_path):
         timeout=30,
     )
     assert done.stdout == "header dictionary frame frame rejection\n"
+
+
+def test_the_measured_table_says_what_the_bench_does():
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    bench = (PROJECT / "bench/README.md").read_text("utf-8")
+    table = readme.split("| EdgeVitals | others |")[1].split("\n\n")[0]
+    cells = [cell for row in table.splitlines() for cell in row.split("|")[2:]]
+    numbers = re.findall(r"\d+(?:,\d{3})*(?: of \d+)?(?: ms)?", " ".join(cells))
+    assert len(numbers) >= 12
+    assert [number for number in numbers if number not in bench] == []
