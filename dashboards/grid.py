@@ -24,6 +24,7 @@ STRIP = Size(6, 4)
 WIDE = Size(24, 4)
 HALF = Size(12, 7)
 THIRD = Size(8, 7)
+QUARTER = Size(6, 7)
 TALL_HALF = Size(12, 9)
 TALL_THIRD = Size(8, 10)
 

@@ -7,8 +7,6 @@ broker's beans and beside what our sources tell.
 
 from __future__ import annotations
 
-_GROUP = ("consumergroup", "topic")
-
 KAFKA: dict[str, tuple[str, ...]] = {
     "kafka_network_requestmetrics_totaltimems": ("quantile", "request"),
     "kafka_network_socketserver_networkprocessoravgidlepercent": (),
@@ -24,8 +22,7 @@ KAFKA: dict[str, tuple[str, ...]] = {
 """Of a broker by JMX. The rules give a label only where the bean has its key."""
 
 EXPORTER: dict[str, tuple[str, ...]] = {
-    "kafka_consumergroup_lag_sum": _GROUP,
-    "kafka_consumergroup_members": ("consumergroup",),
+    "kafka_consumergroup_lag_sum": ("consumergroup", "topic"),
 }
 
 HOST: dict[str, tuple[str, ...]] = {

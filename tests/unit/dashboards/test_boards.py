@@ -131,8 +131,11 @@ def test_colours_begin_at_the_numbers_of_alerts():
         above(no_such_limit="w")
 
 
-def test_a_name_has_one_place():
-    assert not METRICS.keys() & {**names.KAFKA, **names.EXPORTER, **names.HOST}.keys()
+def test_a_name_has_one_place_and_is_asked_for():
+    listed = {**names.KAFKA, **names.EXPORTER, **names.HOST}.keys()
+    assert not METRICS.keys() & listed
+    asked = "".join(one for board in BOARDS.values() for one in expressions(board))
+    assert {name for name in listed if f"{name}{{" not in asked} == set()
 
 
 def test_panels_stand_in_rows_and_begin_a_new_one_below_the_tallest():
