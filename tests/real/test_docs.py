@@ -48,6 +48,8 @@ def type_all(script: str, replaced: Mapping[str, str], place: Path, **variables:
     shell.start()
     try:
         assert shell.wait(SECONDS) == 0, shell.tail()
+    except TimeoutError:
+        raise AssertionError(f"still at it after {SECONDS:.0f} s: {shell.tail()}") from None
     finally:
         shell.kill()  # and what still runs in it
     return shell.log.read_text()
