@@ -3,7 +3,7 @@
 #   make demo    the whole line, live (KEEP=1 keeps it up at the end)
 #   make dashboards  writes dashboards/out from the boards' code
 #   make docs    writes the pages of docs that are made from the code: every key, every metric
-#   make deploy-test   the image, built and run for real (some minutes)
+#   make deploy-test  the image built and run, the unit under a real systemd (some minutes)
 #   make bench   sizes, speeds and reads of a broker, beside what they should be: ten minutes;
 #                bench-memory: two for memory; bench-peers: eight beside today's agents
 
@@ -75,6 +75,7 @@ soak: parts
 mutants: python
 	$(BIN)/python -m tests.mutants.run
 
-# The image, built and run for real; what it printed last stands in docs/container.md.
+# The image and the unit, run for real; what they printed last stands in docs/container.md and
+# docs/systemd.md.
 deploy-test: parts-of-tests
 	$(BIN)/pytest -s -p no:randomly --timeout=900 tests/deploy
