@@ -59,7 +59,9 @@ def test_sources_and_labels_change_between_two_rounds(tmp_path, centre):
         hup(edge, sources={"otlp": otlp, "scrape": [page]})
         wait_for(lambda: edge.target("till").get("up"), SOON, "the new source is read")
         assert edge.target("node") == {}
-        assert "node_cpu_seconds_total" not in edge.metrics(), "the host's series have ended"
+        wait_for(
+            lambda: "node_cpu_seconds_total" not in edge.metrics(), SOON, "the host's series end"
+        )
         ordered(2)  # so its receiver is the same one, and counts on
 
         hup(edge, sources={"otlp": otlp, "scrape": [page]}, labels={"region": "emea"})

@@ -54,7 +54,8 @@ def test_each_command_line_of_a_page_is_one_that_the_program_takes(page):
             words = shlex.split(line)
             assert words, line
             command: click.Command = edgevitals
-            with click.Context(edgevitals) as context:
+            # With its settings: click keeps the help option that it makes for the first context.
+            with click.Context(edgevitals, **edgevitals.context_settings) as context:
                 while isinstance(command, click.Group) and words and not words[0].startswith("-"):
                     below = command.get_command(context, words[0])
                     assert below is not None, f"edgevitals {line}"
