@@ -38,12 +38,14 @@ def must_not_differ(now: Config, wanted: Config) -> None:
 class Reload:
     """What the configuration is, and what became of the last wish to change it.
 
-    `refused` says why the file is not in force, None when it is. `succeeded_at` is Unix time.
+    `hash` is the configuration's, made once: every round tells it. `refused` says why the file is
+    not in force, None when it is. `succeeded_at` is Unix time.
     """
 
     def __init__(self, config: Config, read: Callable[[], Config], asked: Event) -> None:
         """`read` returns the file's configuration or raises ConfigError; `asked` is set to ask."""
         self.config = config
+        self.hash = config.hash
         self.refused: str | None = None
         self.succeeded_at = time.time()
         self._read = read
@@ -66,6 +68,7 @@ class Reload:
             log.error("the new configuration is refused, the one before stays: %s", error)  # noqa: TRY400
             return
         self.config = wanted
+        self.hash = wanted.hash
         self.refused = None
         self.succeeded_at = time.time()
         log.info("the configuration was read again, and is in force from the next round on")

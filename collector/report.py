@@ -80,7 +80,7 @@ class Report:
         if (begun_ms := self._spool.oldest_ms) is not None:
             put("edgevitals_spool_oldest_timestamp_seconds", begun_ms / 1000)
         put("edgevitals_spool_memory_rounds", self._spool.rounds_in_memory)
-        put("edgevitals_config_info", 1, hash=self._reload.config.hash)
+        put("edgevitals_config_info", 1, hash=self._reload.hash)
         put("edgevitals_config_last_reload_successful", self._reload.refused is None)
         succeeded_at = self._reload.succeeded_at
         put("edgevitals_config_last_reload_success_timestamp_seconds", succeeded_at)
