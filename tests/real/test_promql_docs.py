@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs/groups-and-topics.md"
 LABELS = '{site="s",node="n",consumergroup="g",topic="t"}'
 
 
-def judge(promtool: Path, file: Path) -> None:
+def judge(promtool: Path, folder: Path, test: Mapping[str, object]) -> None:
+    file = folder / "case.yaml"
+    file.write_text(json.dumps({"rule_files": [], "evaluation_interval": "1m", "tests": [test]}))
     command: list[str | Path] = [promtool, "test", "rules", file]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -39,9 +42,7 @@ def test_what_is_left_until_loss_counts_down_while_a_site_is_dark(promtool: Path
         ],
         "promql_expr_test": [case(at, value) for at, value in expected.items()],
     }
-    file = tmp_path / "case.yaml"
-    file.write_text(json.dumps({"rule_files": [], "evaluation_interval": "1m", "tests": [test]}))
-    judge(promtool, file)
+    judge(promtool, tmp_path, test)
 
 
 def test_two_collectors_that_tell_the_same_do_not_count_twice(promtool: Path, tmp_path: Path):
@@ -58,6 +59,4 @@ def test_two_collectors_that_tell_the_same_do_not_count_twice(promtool: Path, tm
             }
         ],
     }
-    file = tmp_path / "case.yaml"
-    file.write_text(json.dumps({"rule_files": [], "evaluation_interval": "1m", "tests": [test]}))
-    judge(promtool, file)
+    judge(promtool, tmp_path, test)
