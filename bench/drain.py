@@ -20,9 +20,9 @@ from bench.recording import load
 from bench.rounds import STREAM, Taker
 from bench.table import Row, Table, Target, Unit
 from collector.admin.client import Admin
-from collector.dictionary import Dictionary
-from collector.frame import Frame
-from collector.pump import Batch
+from collector.flow.pump import Batch
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame
 from collector.topic.client import TopicPlace
 from collector.topic.creation import TopicCreation
 from collector.topic.writer import TopicWriter

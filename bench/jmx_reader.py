@@ -13,10 +13,10 @@ import sys
 import time
 from typing import NamedTuple
 
-from collector.dictionary import Stream
-from collector.frame import Instant
+from collector.frames.dictionary import Stream
+from collector.frames.frame import Instant
 from collector.names.rules import load_rules
-from collector.recorder import Recorder, lineage_after
+from collector.rounds.recorder import Recorder, lineage_after
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.jmx import JmxSource, JmxTarget
 

@@ -8,9 +8,9 @@ from itertools import count, islice
 from typing import NamedTuple
 
 from bench.recording import NODE, SITE, Recording, load
-from collector.dictionary import Dictionary, Stream
-from collector.frame import Frame, Instant, Lineage
-from collector.recorder import Recorder
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, Instant, Lineage
+from collector.rounds.recorder import Recorder
 from collector.series import SeriesTable
 from collector.target import Reading
 from collector.topic.packing import join

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from bench.record_size import BATCH_BYTES, record_bytes
 from bench.rounds import INTERVAL_S, STREAM, Material, joined, recorded
 from bench.table import Row, Table, Target, Unit
-from collector import dictionary
-from collector.frame import encode_dictionary, encode_frame
+from collector.frames import dictionary
+from collector.frames.frame import encode_dictionary, encode_frame
 from collector.topic.record import dictionary_headers, frame_headers
 from collector.topic.writer import DICTIONARY_EVERY_FRAMES, DICTIONARY_EVERY_S
 

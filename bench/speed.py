@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from bench.cpu import best_prepared_s, best_s
 from bench.rounds import STREAM, Material, Taker, joined, recorded
 from bench.table import Row, Table, Target, Unit
-from collector import dictionary
-from collector.frame import Frame, encode_dictionary, encode_frame
-from collector.mark import Marks
-from collector.pump import MOST_ROUNDS, Appetite
+from collector.flow.mark import Marks
+from collector.flow.pump import MOST_ROUNDS, Appetite
+from collector.frames import dictionary
+from collector.frames.frame import Frame, encode_dictionary, encode_frame
 from collector.sinks.cells import Piece, decoded
 from collector.sinks.dialect import GZIP, ZSTD
 from collector.sinks.otlp import Otlp

@@ -10,8 +10,8 @@ from bench.record_size import BATCH_BYTES, record_bytes
 from bench.rounds import STREAM, Material, joined, recorded
 from bench.table import Row, Table, Target, Unit
 from collector.admin.client import Admin
-from collector.frame import encode_dictionary, encode_frame
-from collector.pump import Batch
+from collector.flow.pump import Batch
+from collector.frames.frame import encode_dictionary, encode_frame
 from collector.topic.client import TopicPlace
 from collector.topic.creation import TopicCreation
 from collector.topic.record import dictionary_headers, frame_headers

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from bench.rounds import INTERVAL_S, Material, recorded
 from bench.table import Row, Table, Target, Unit
-from collector.frame import Frame
-from collector.pump import MOST_CELLS, Batch
+from collector.flow.pump import MOST_CELLS, Batch
+from collector.frames.frame import Frame
 from collector.sinks.metadata import INTERVAL_S as METADATA_INTERVAL_S
 from collector.sinks.pace import Pace
 from collector.sinks.remote_write import RemoteWrite

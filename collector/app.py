@@ -16,20 +16,22 @@ from functools import partial
 from threading import Event
 from typing import NamedTuple
 
-from collector import clock, forwarder, tracing
+from collector import clock, forwarder
 from collector.admin.client import Admin
 from collector.config import Config
-from collector.credentials import kafka_properties
-from collector.dictionary import Stream
+from collector.frames.dictionary import Stream
 from collector.line import TIER, Part, newest_in_topic
 from collector.line import pumps as site_pumps
 from collector.pulse import pulses
-from collector.recorder import Epochs, Recorder
 from collector.reload import Reload
 from collector.report import PumpView, Report, target_status
 from collector.rights import Watch, needed
 from collector.rooms import House
-from collector.rounds import LONGEST_READ_S, Own, Rounds
+from collector.rounds import tracing
+from collector.rounds.recorder import Epochs, Recorder
+from collector.rounds.room import LONGEST_READ_S, Own, Rounds
+from collector.rounds.timeline import beginning
+from collector.security.credentials import kafka_properties
 from collector.series import Series, SeriesTable, TargetSeries
 from collector.spool.spool import Limits, Spool
 from collector.status.model import TargetStatus
@@ -38,7 +40,6 @@ from collector.supervisor import Supervisor
 from collector.target import Scraper
 from collector.targets import Targets
 from collector.telemetry import Telemetry
-from collector.timeline import beginning
 
 END_S = 9.0
 LAST_ROUND_S = 2.0

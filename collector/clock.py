@@ -15,7 +15,7 @@ from threading import Event
 from typing import NamedTuple
 
 from collector import BUILT_MS
-from collector.frame import Instant
+from collector.frames.frame import Instant
 
 STEP_MS = 2_000
 """A wall clock that moved so far against the monotonic one was set; less is a slew, or a sleep."""

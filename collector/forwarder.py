@@ -18,21 +18,21 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from collector.admin.client import Admin
-from collector.careful import careful
 from collector.config import Config, SinkConfig
-from collector.credentials import kafka_properties
-from collector.dictionary import Stream
 from collector.errors import Paced, Rejected, Retry, TooNew
-from collector.foresight import Dated, Foresight
+from collector.flow.careful import careful
+from collector.flow.foresight import Dated, Foresight
+from collector.flow.lanes import Lanes
+from collector.flow.mark import Withheld
+from collector.flow.pump import Batch, Pump
+from collector.frames.dictionary import Stream
 from collector.horizon import Horizon
-from collector.lanes import Lanes
 from collector.line import Part, appetite_for, destinations_of, part, spool_reader
-from collector.mark import Withheld
-from collector.pump import Batch, Pump
 from collector.rooms import Room
+from collector.rounds.tracing import Traces
+from collector.security.credentials import kafka_properties
 from collector.spool.spool import Spool
 from collector.telemetry import PumpReport, Telemetry, Throttle
-from collector.tracing import Traces
 
 if TYPE_CHECKING:
     from collector.sinks.delivery import Delivery

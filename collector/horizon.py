@@ -12,7 +12,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 from collector import BUILT_MS, clock
-from collector.frame import Instant
+from collector.frames.frame import Instant
 
 AHEAD_MS = 300_000
 """How far a clock may be ahead: the least that a receiver which was measured grants is 10 min."""

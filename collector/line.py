@@ -12,21 +12,21 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from collector.admin.client import Admin
-from collector.careful import careful
 from collector.config import Config, SinkConfig, TierName
-from collector.credentials import kafka_properties
-from collector.detour import Detour
-from collector.dictionary import Stream
 from collector.errors import Retry
-from collector.foresight import Dated, Foresight
+from collector.flow.careful import careful
+from collector.flow.detour import Detour
+from collector.flow.foresight import Dated, Foresight
+from collector.flow.mark import Mark
+from collector.flow.pump import Appetite, Destination, Log, Pump
+from collector.frames.dictionary import Stream
 from collector.horizon import Horizon
-from collector.mark import Mark
-from collector.pump import Appetite, Destination, Log, Pump
 from collector.rooms import Room
+from collector.rounds.tracing import Traces
+from collector.security.credentials import kafka_properties
 from collector.spool.cursor import Cursor
 from collector.spool.spool import TIERS, Last, Spool
 from collector.telemetry import PumpReport, Telemetry
-from collector.tracing import Traces
 
 if TYPE_CHECKING:
     from collector.sinks.delivery import Delivery

@@ -19,20 +19,21 @@ from functools import partial
 from threading import Event
 from typing import Protocol
 
-from collector import catalog, clock, dictionary, frame
+from collector import catalog, clock
 from collector.admin.client import Admin
-from collector.columns import row
 from collector.config import Config, SinkConfig
-from collector.credentials import kafka_properties
-from collector.dictionary import Dictionary, Stream
 from collector.errors import CollectorError, Rejected
-from collector.foresight import Greeted
-from collector.frame import Instant, Lineage
+from collector.flow.foresight import Greeted
+from collector.flow.mark import Withheld
+from collector.flow.pump import Batch, Destination
+from collector.frames import dictionary, frame
+from collector.frames.columns import row
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Instant, Lineage
 from collector.horizon import Horizon
 from collector.line import TIER, destinations_of
-from collector.mark import Withheld
-from collector.pump import Batch, Destination
 from collector.rooms import Room
+from collector.security.credentials import kafka_properties
 from collector.series import SeriesTable, TargetSeries
 from collector.status.model import Status
 from collector.telemetry import Key, Telemetry

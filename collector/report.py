@@ -11,13 +11,13 @@ import psutil
 
 from collector import __version__, catalog
 from collector.admin.client import Admin
-from collector.mark import Mark
-from collector.own_link import Now, OwnLink
+from collector.flow.mark import Mark
 from collector.reload import Reload
 from collector.rights import Watch
-from collector.rounds import Rounds
+from collector.rounds.room import Rounds
 from collector.series import Series, SeriesTable
 from collector.sinks.stats import SinkStats, total
+from collector.sources.links.own import Now, OwnLink
 from collector.spool.spool import Spool
 from collector.status.model import PumpStatus, SpoolStatus, Status, StreamStatus, TargetStatus
 from collector.target import Scraper, Target

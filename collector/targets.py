@@ -11,7 +11,7 @@ from collector.cluster.own_broker import Logs, OwnBroker
 from collector.cluster.reading import Cluster, Patterns
 from collector.config import LINK_JOB, Config, HostConfig, KafkaConfig, LinkConfig
 from collector.config.checks import OWN_JOB
-from collector.credentials import kafka_properties
+from collector.security.credentials import kafka_properties
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.host_paths import host_paths
 from collector.target import Source, Target

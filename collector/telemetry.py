@@ -10,11 +10,11 @@ from threading import Lock
 from typing import Literal, Protocol
 
 from collector import catalog
-from collector.dictionary import Stream
 from collector.errors import FormatError, Paced, Rejected, Retry, Rewind, TooNew, WrongSite
-from collector.eta import Eta
-from collector.mark import Gap, GapReason, Withheld
-from collector.pump import Batch
+from collector.flow.eta import Eta
+from collector.flow.mark import Gap, GapReason, Withheld
+from collector.flow.pump import Batch
+from collector.frames.dictionary import Stream
 
 log = logging.getLogger(__name__)
 

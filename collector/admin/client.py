@@ -40,7 +40,7 @@ from collector.admin.wire import (
     TopicConfig,
     TopicDescription,
 )
-from collector.credentials import renewed
+from collector.security.credentials import renewed
 
 PAUSE_BEFORE_RETRY = 1.0
 """Seconds. A coordinator that moved is mostly found by then."""

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from collector.cli.completeness import GapSaid, Told, Window
 from collector.config import Config
-from collector.dictionary import Stream
 from collector.errors import CollectorError
-from collector.mark import Marks
+from collector.flow.mark import Marks
+from collector.frames.dictionary import Stream
 from collector.spool.export import Rounds, Span, once, within
 from collector.spool.reading import SpoolFiles
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from collector.cli.completeness import Epoch, GapSaid, Told, Window
 from collector.cli.progress import Progress
 from collector.cli.prometheus_api import PrometheusApi, Track, label_value
-from collector.dictionary import Stream
+from collector.frames.dictionary import Stream
 
 PIECE_MS = 86_400_000
 """Of one query: a day, about 60,000 samples at a round in 15 seconds."""

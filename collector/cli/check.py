@@ -86,8 +86,8 @@ def look_at(loaded: Loaded) -> None:
 
 def _look_at_files(loaded: Loaded) -> None:
     """Look at what only this machine can tell: warnings, since it may be another one that runs."""
-    from collector.credentials import Secret, exposure  # noqa: PLC0415
     from collector.errors import ConfigError  # noqa: PLC0415
+    from collector.security.credentials import Secret, exposure  # noqa: PLC0415
 
     config = loaded.config
     secrets: list[tuple[tuple[str | int, ...], Path, bool]] = [
@@ -134,8 +134,8 @@ def _secrets_of(
 
 def _look_at_sinks(loaded: Loaded) -> None:
     """Look at certificates, which may differ where it runs."""
-    from collector.certificates import Certificates  # noqa: PLC0415
     from collector.errors import ConfigError  # noqa: PLC0415
+    from collector.security.certificates import Certificates  # noqa: PLC0415
 
     found: list[tuple[tuple[str | int, ...], TlsConfig | None]] = [
         (("sinks", index, "tls"), sink.tls) for index, sink in enumerate(loaded.config.sinks)
@@ -155,7 +155,7 @@ def _look_at_sinks(loaded: Loaded) -> None:
 
 
 def _look_at_key(loaded: Loaded, path: tuple[str | int, ...], tls: TlsConfig) -> None:
-    from collector.credentials import exposure  # noqa: PLC0415
+    from collector.security.credentials import exposure  # noqa: PLC0415
 
     key = tls.key_file or tls.cert_file
     if key and (says := exposure(key) or ""):
@@ -219,8 +219,8 @@ def _read_rules(loaded: Loaded) -> None:
 
 def _ask_librdkafka(loaded: Loaded) -> None:
     """Let librdkafka judge its own properties. Without brokers it connects to nothing."""
-    from collector.credentials import kafka_properties  # noqa: PLC0415
     from collector.errors import ConfigError  # noqa: PLC0415
+    from collector.security.credentials import kafka_properties  # noqa: PLC0415
 
     if not loaded.config.kafka:
         return

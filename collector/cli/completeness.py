@@ -22,7 +22,7 @@ from statistics import median
 from typing import NamedTuple
 
 from collector.cli.words import utc
-from collector.dictionary import Stream
+from collector.frames.dictionary import Stream
 
 Points = Sequence[tuple[int, float]]
 """Times (Unix ms) and values, oldest first."""

@@ -13,8 +13,8 @@ from threading import Event
 from collector.cli.progress import Progress
 from collector.config import Config, SinkConfig
 from collector.errors import Paced, Rejected, Retry, Rewind
-from collector.mark import Withheld
-from collector.pump import Batch, Destination, Pump
+from collector.flow.mark import Withheld
+from collector.flow.pump import Batch, Destination, Pump
 
 PATIENCE_S = 60.0
 """How long a receiver may take nothing before a person is told so."""

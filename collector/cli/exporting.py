@@ -15,9 +15,9 @@ from collector.cli.progress import Progress
 from collector.cli.spool_ls import stretch_tree
 from collector.cli.words import as_json, harmless, seqs, size, utc
 from collector.config import Config
-from collector.dictionary import Stream
 from collector.errors import CollectorError, DiskError
-from collector.mark import Marks
+from collector.flow.mark import Marks
+from collector.frames.dictionary import Stream
 from collector.spool.export import ExportFile, Rounds, SeqRange, Span, among, once, within
 from collector.spool.reading import SpoolFiles, frames
 from collector.spool.tally import Stretch, Tally

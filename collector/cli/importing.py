@@ -19,8 +19,8 @@ from collector.cli.spool_ls import gap_tree, gap_words, stretch_tree
 from collector.cli.words import as_json, harmless, seqs, utc
 from collector.config import Config, SinkConfig
 from collector.errors import CollectorError, FormatError
-from collector.mark import Gap, Marks, Withheld
-from collector.pump import Batch
+from collector.flow.mark import Gap, Marks, Withheld
+from collector.flow.pump import Batch
 from collector.spool.carried import Carried, Name, names_of
 from collector.spool.journal import Journal
 from collector.spool.reading import SpoolFiles

@@ -19,7 +19,7 @@ from io import BufferedIOBase
 from math import inf
 
 from collector.cli.progress import Progress
-from collector.columns import NO_SAMPLE, STALE, bits_of
+from collector.frames.columns import NO_SAMPLE, STALE, bits_of
 from collector.series import Family, Kind, Labels, Series
 from collector.sinks.labels import encode_labels
 from collector.spool.export import Rounds

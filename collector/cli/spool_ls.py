@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from collector.cli.words import harmless, seqs, size, table, utc
-from collector.mark import Gap, Position, mark_of
+from collector.flow.mark import Gap, Position, mark_of
 from collector.spool.reading import Placed, SpoolFiles, frames, size_of
 from collector.spool.tally import Stretch, extend
 

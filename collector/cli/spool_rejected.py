@@ -15,8 +15,8 @@ from collector.cli.progress import Progress
 from collector.cli.words import as_json, harmless, seqs, table, utc
 from collector.config import Config, SinkConfig
 from collector.errors import DiskError
-from collector.mark import Withheld
-from collector.pump import Batch, most_rounds
+from collector.flow.mark import Withheld
+from collector.flow.pump import Batch, most_rounds
 from collector.spool import aside
 from collector.spool.aside import Kept
 

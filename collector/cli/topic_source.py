@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from collector.config import Config
-from collector.credentials import kafka_properties
-from collector.mark import Marks
+from collector.flow.mark import Marks
+from collector.security.credentials import kafka_properties
 from collector.spool.export import Rounds
 from collector.topic import scan
 

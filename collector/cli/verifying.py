@@ -21,11 +21,11 @@ from collector.cli.progress import Progress
 from collector.cli.prometheus_api import NoAnswerError, PrometheusApi
 from collector.cli.words import as_json, harmless, seqs, span, utc
 from collector.config import Config, SinkConfig, TlsConfig
-from collector.credentials import Secret
-from collector.dictionary import Stream
 from collector.errors import CollectorError, DiskError
+from collector.frames.dictionary import Stream
 from collector.http.access import Access
 from collector.http.access import Login as BasicLogin
+from collector.security.credentials import Secret
 from collector.spool.carried import Carried
 from collector.spool.export import ExportFile
 

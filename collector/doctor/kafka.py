@@ -11,7 +11,6 @@ from pathlib import Path
 from collector.admin.client import Admin
 from collector.admin.wire import Broker, Failure
 from collector.config import Config
-from collector.credentials import kafka_properties
 from collector.doctor.finding import Finding, Layer, cannot_tell, ok, problem
 from collector.doctor.handshake import Listener, listener
 from collector.doctor.kafka_words import command, judged
@@ -19,6 +18,7 @@ from collector.doctor.sink import named
 from collector.errors import ConfigError
 from collector.rights import look as look_at_rights
 from collector.rights import needed
+from collector.security.credentials import kafka_properties
 from collector.topic.settings import advise
 
 _CALL_S = 8.0

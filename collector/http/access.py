@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from collector.certificates import Certificates
 from collector.config import ProxyConfig, ScrapeConfig, SinkConfig, TlsConfig
 from collector.config.headers import FILE_ENDING
-from collector.credentials import Secret
 from collector.errors import CollectorError, Retry
 from collector.horizon import Horizon
 from collector.http.rate import Rate
+from collector.security.certificates import Certificates
+from collector.security.credentials import Secret
 
 Read = Callable[[], str]
 

@@ -17,7 +17,7 @@ from itertools import accumulate
 from struct import Struct
 from typing import Any
 
-from collector.columns import NO_SAMPLE, STALE, Row
+from collector.frames.columns import NO_SAMPLE, STALE, Row
 
 _BLOCK_BYTES = 96 << 10
 

@@ -19,7 +19,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
-from collector.columns import Row
+from collector.frames.columns import Row
 from collector.protobuf import bytes_field, message_field, string_field, tag, uint_field, varint
 from collector.series import Family, Kind
 from collector.sinks.blocks import Blank, absent_cells

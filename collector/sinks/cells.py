@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from collector import dictionary, frame
-from collector.columns import Row, row
 from collector.errors import FormatError, Rejected
-from collector.frame import Frame
-from collector.mark import Gap, GapReason, Withheld
-from collector.pump import Batch, Part
+from collector.flow.mark import Gap, GapReason, Withheld
+from collector.flow.pump import Batch, Part
+from collector.frames import dictionary, frame
+from collector.frames.columns import Row, row
+from collector.frames.frame import Frame
 
 
 class Mark(Enum):

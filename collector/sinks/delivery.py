@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from collector.errors import Rejected, Retry
+from collector.flow.mark import Withheld
+from collector.flow.pump import Batch, Part, PartlyRejected
 from collector.horizon import Horizon
-from collector.mark import Withheld
-from collector.pump import Batch, Part, PartlyRejected
 from collector.sinks.attempt import Attempt, Suspects, begun
 from collector.sinks.blocks import absent_cells
 from collector.sinks.cells import Cells, Piece, decoded, parts, withheld

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import cramjam
 
-from collector.dictionary import Dictionary
+from collector.frames.dictionary import Dictionary
 from collector.sinks.cells import Cells, Piece
 from collector.sinks.reply import Reply
 

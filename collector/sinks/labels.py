@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from collector.dictionary import Dictionary
+from collector.frames.dictionary import Dictionary
 from collector.protobuf import bytes_field
 from collector.series import Series
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from collector.dictionary import Dictionary
+from collector.frames.dictionary import Dictionary
 from collector.series import Family, Kind, Series
 
 INTERVAL_S = 3600.0

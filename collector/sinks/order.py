@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from collector.dictionary import Stream
 from collector.errors import Rejected
-from collector.pump import Batch
+from collector.flow.pump import Batch
+from collector.frames.dictionary import Stream
 
 _LINES = 8  # of a stream that are remembered: a line begins with a new spool, or a full disk
 

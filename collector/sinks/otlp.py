@@ -14,9 +14,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from collector.columns import Row, bits_of
-from collector.dictionary import Dictionary
 from collector.errors import FormatError, Retry
+from collector.frames.columns import Row, bits_of
+from collector.frames.dictionary import Dictionary
 from collector.protobuf import as_bytes, as_int, fields, signed
 from collector.sinks.cells import Cells, Piece
 from collector.sinks.dialect import GZIP, Packing, Request

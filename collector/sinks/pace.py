@@ -8,7 +8,7 @@ in a 413; what was too large for the receiver (413) is remembered.
 from __future__ import annotations
 
 from collector.errors import Retry
-from collector.pump import MOST_CELLS
+from collector.flow.pump import MOST_CELLS
 
 FIRST_CELLS = 20_000
 FEWEST_CELLS = 100

@@ -28,7 +28,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from collector.columns import Row
+from collector.frames.columns import Row
 from collector.protobuf import bytes_field, message_field, string_field, tag, varint
 from collector.series import Kind, Series
 from collector.sinks.blocks import Blank, absent_cells, stale_cells

@@ -7,10 +7,11 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from collector import catalog, dictionary
-from collector.columns import row
-from collector.dictionary import Dictionary, Stream
+from collector import catalog
 from collector.errors import DeliveryError, Rejected
+from collector.frames import dictionary
+from collector.frames.columns import row
+from collector.frames.dictionary import Dictionary, Stream
 from collector.horizon import AHEAD_MS, Horizon
 from collector.series import Series
 from collector.sinks import own_window

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from collector.dictionary import Dictionary
+from collector.frames.dictionary import Dictionary
 from collector.sinks.body import metadata_request, write_request
 from collector.sinks.cells import Cells, Piece
 from collector.sinks.dialect import SNAPPY, Packing, Request, left_out

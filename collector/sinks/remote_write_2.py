@@ -17,8 +17,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from collector.dictionary import Dictionary
 from collector.errors import Rejected
+from collector.frames.dictionary import Dictionary
 from collector.protobuf import message_field, packed, uint_field
 from collector.series import Family, Series
 from collector.sinks.body import METADATA_TYPE, write_request

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from collector.dictionary import Stream
+from collector.frames.dictionary import Stream
 
 
 @dataclass(slots=True)

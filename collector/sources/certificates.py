@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 from collector import catalog
 from collector.config.scalars import Address
+from collector.security.x509 import Certificate, certificates, read_certificate
 from collector.series import TargetSeries
 from collector.sources.handshake import shown_chain
 from collector.target import Reading
-from collector.x509 import Certificate, certificates, read_certificate
 
 LOOK_EVERY_S = 3600.0
 LOOK_AGAIN_S = 60.0

@@ -10,11 +10,11 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from collector import certificates
 from collector.config import JmxAccess, JmxConfig, JmxTlsConfig
-from collector.credentials import Secret
 from collector.errors import ConfigError, SourceError
 from collector.names.rules import Rules
+from collector.security import certificates
+from collector.security.credentials import Secret
 from collector.series import TargetSeries
 from collector.sources.jmx import JmxSource, JmxTarget
 from collector.target import Source

@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.dictionary import Dictionary
 from collector.errors import SpoolError
-from collector.frame import Frame, Rejection
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame, Rejection
 from collector.spool.reading import numbered, pieces
 from collector.spool.rejected import TAKEN
 

@@ -1,4 +1,4 @@
-"""Which records ended the process, and how often: a small file of the spool (see careful.py)."""
+"""Which records ended the process, and how often: a small file of the spool (flow/careful.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from threading import Lock
 
 import msgspec
 
-from collector.careful import Where
+from collector.flow.careful import Where
 
 MOST_PLACES = 64
 _TRACEBACK_CHARACTERS = 350

@@ -12,10 +12,10 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError
-from collector.frame import Frame, decode
-from collector.pump import Batch, most_rounds
+from collector.flow.pump import Batch, most_rounds
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, decode
 from collector.spool.export import Rounds, once
 from collector.spool.inspection import Finding
 from collector.spool.reading import Trouble, pieces

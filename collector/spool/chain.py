@@ -14,9 +14,9 @@ from threading import Condition
 from typing import NamedTuple
 
 from collector import __version__
-from collector.dictionary import Dictionary, Stream
 from collector.errors import DiskError, FormatError, SpoolError, TooNew
-from collector.frame import (
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import (
     Frame,
     SegmentHeader,
     decode,

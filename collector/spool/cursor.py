@@ -10,10 +10,9 @@ from pathlib import Path
 from threading import Event
 from typing import NamedTuple, Protocol
 
-from collector.foresight import Foresight
-from collector.frame import Frame
-from collector.gathering import Gathering, Met
-from collector.mark import (
+from collector.flow.foresight import Foresight
+from collector.flow.gathering import Gathering, Met
+from collector.flow.mark import (
     NOTHING,
     Gap,
     GapReason,
@@ -26,13 +25,14 @@ from collector.mark import (
     mark_of,
     withhold,
 )
-from collector.pump import Appetite, Batch
+from collector.flow.pump import Appetite, Batch
+from collector.flow.verdict import Taken, take
+from collector.frames.frame import Frame
 from collector.spool.chain import Chain
 from collector.spool.lookout import Lookout
 from collector.spool.position import load_position, save_position
 from collector.spool.search import first_segment, place_behind
 from collector.spool.walk import Found, Obstacles, Walk
-from collector.verdict import Taken, take
 
 
 class Notices(Obstacles, Protocol):

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from collector import __version__
-from collector.dictionary import Dictionary, Stream
-from collector.frame import (
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import (
     Frame,
     SegmentHeader,
     encode_dictionary,

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from collector.errors import FormatError, SpoolError
-from collector.frame import SegmentHeader, decode
+from collector.frames.frame import SegmentHeader, decode
 from collector.spool.segment import SUFFIX, SegmentReader
 
 SPOOL_FORMAT = 1

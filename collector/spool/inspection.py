@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.dictionary import Dictionary
 from collector.errors import FormatError
-from collector.frame import Frame, SegmentHeader
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame, SegmentHeader
 from collector.spool.reading import Piece, SpoolFiles, Trouble, numbered, pieces, size_of
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from collector.errors import FormatError
-from collector.foresight import Foresight
-from collector.frame import Frame, decode
+from collector.flow.foresight import Foresight
+from collector.frames.frame import Frame, decode
 from collector.spool.chain import Chain
 from collector.spool.segment import SegmentReader
 

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from collector.errors import FormatError
-from collector.frame import decode, encode_position
-from collector.mark import Position, decode_position
-from collector.mark import encode_position as position_body
+from collector.flow.mark import Position, decode_position
+from collector.flow.mark import encode_position as position_body
+from collector.frames.frame import decode, encode_position
 from collector.spool.segment import SegmentReader, pack
 
 

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, SpoolError, TooNew
-from collector.frame import Body, Frame, decode
-from collector.mark import Position
+from collector.flow.mark import Position
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Body, Frame, decode
 from collector.spool.identity import SPOOL_FORMAT
 from collector.spool.position import load_position
 from collector.spool.segment import SegmentReader, number_of

@@ -14,8 +14,8 @@ from threading import Lock
 
 from collector.errors import DiskError, SpoolError
 from collector.errors import Rejected as Why
-from collector.frame import Rejection, encode_dictionary, encode_frame, encode_rejection
-from collector.pump import Batch
+from collector.flow.pump import Batch
+from collector.frames.frame import Rejection, encode_dictionary, encode_frame, encode_rejection
 from collector.spool.segment import SegmentWriter, number_of, path_of
 
 MAX_BYTES = 64 << 20

@@ -10,8 +10,8 @@ from collections import Counter, deque
 from threading import Lock
 from typing import NamedTuple
 
-from collector.dictionary import Dictionary
-from collector.frame import Frame, encode_frame
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame, encode_frame
 
 RING_BYTES = 8 << 20
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.errors import FormatError
-from collector.frame import Frame, decode
+from collector.frames.frame import Frame, decode
 from collector.spool.chain import Chain
 from collector.spool.segment import SegmentReader
 

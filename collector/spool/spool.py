@@ -21,12 +21,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from collector.dictionary import Stream
 from collector.errors import DiskError, SpoolError
-from collector.foresight import Foresight
-from collector.frame import Frame
-from collector.mark import Mark
-from collector.pump import Appetite
+from collector.flow.foresight import Foresight
+from collector.flow.mark import Mark
+from collector.flow.pump import Appetite
+from collector.frames.dictionary import Stream
+from collector.frames.frame import Frame
 from collector.spool.attempts import AttemptsFile
 from collector.spool.chain import SEGMENT_BYTES, Chain
 from collector.spool.cursor import Cursor, Notices

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from collector.dictionary import Stream
-from collector.frame import Frame
+from collector.frames.dictionary import Stream
+from collector.frames.frame import Frame
 
 
 class Stretch(NamedTuple):

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from collector.dictionary import Dictionary, Stream
 from collector.errors import DiskError, FormatError, SpoolError, TooNew
-from collector.frame import Frame, decode
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, decode
 from collector.spool.chain import Chain
 from collector.spool.segment import SUFFIX, SegmentReader
 

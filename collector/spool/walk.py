@@ -8,9 +8,9 @@ from __future__ import annotations
 import errno
 from typing import NamedTuple, Protocol
 
-from collector.dictionary import Dictionary
 from collector.errors import FormatError, TooNew
-from collector.frame import Body, Frame, decode
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Body, Frame, decode
 from collector.spool.chain import Chain
 from collector.spool.ring import Held
 from collector.spool.segment import Entry, SegmentReader

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, ThrottleEvent
 
-from collector.credentials import KafkaProperties, renewed
 from collector.errors import ConfigError, Rejected, Retry
+from collector.security.credentials import KafkaProperties, renewed
 from collector.topic.client import Properties, TopicPlace, failure, producer, properties
 from collector.topic.packing import Packed
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from collector.errors import FormatError
-from collector.mark import Marks, from_metadata
+from collector.flow.mark import Marks, from_metadata
 from collector.topic.client import TopicPlace
 from collector.topic.partition import WHOLE, PartitionState
 

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from collector.dictionary import Dictionary
-from collector.frame import Frame
-from collector.mark import Known, Mark
-from collector.pump import Appetite, most_rounds
+from collector.flow.mark import Known, Mark
+from collector.flow.pump import Appetite, most_rounds
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame
 
 KEPT_DICTIONARIES = 2
 """Of a stream, and those that its frames in hand need: each may take some MiB, and a stream gets a

@@ -10,8 +10,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from collector.dictionary import Dictionary, Stream
-from collector.frame import Frame
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame
 
 MAX_ORPHANS = 1000
 MAX_REFUSED = 1000

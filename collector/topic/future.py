@@ -1,4 +1,4 @@
-"""Streams that wait, since their next round lies in the future (collector/foresight.py). No I/O.
+"""Streams that wait, since their next round lies in the future (flow/foresight.py). No I/O.
 
 What comes behind it tells whether that is so, and is read on for. A stream doesn't wait when too
 many bytes would.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from collector.foresight import Foresight
+from collector.flow.foresight import Foresight
 from collector.topic.backlog import InHand
 
 MAX_FUTURE_BYTES = 1 << 20

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from collector.credentials import renewed
 from collector.errors import ConfigError
-from collector.mark import Marks, to_metadata
+from collector.flow.mark import Marks, to_metadata
+from collector.security.credentials import renewed
 from collector.topic.client import Properties, TopicPlace, consumer
 from collector.topic.member import Member, reading_properties
 from collector.topic.names import TopicNames

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from collector.dictionary import Stream
 from collector.errors import WrongSite
+from collector.frames.dictionary import Stream
 
 ANY_SITE = "{site}"
 _SITE = "[A-Za-z0-9._-]{1,64}"

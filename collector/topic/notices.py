@@ -6,9 +6,9 @@ from typing import Protocol
 
 from confluent_kafka import KafkaError
 
-from collector.dictionary import Stream
 from collector.errors import FormatError, TooNew
-from collector.mark import Gap
+from collector.flow.mark import Gap
+from collector.frames.dictionary import Stream
 from collector.topic.client import failure
 
 

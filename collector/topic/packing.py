@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from collector import frame as frames
-from collector.dictionary import Dictionary
 from collector.errors import FormatError
-from collector.frame import Frame, encode_dictionary, encode_frame, part
+from collector.frames import frame as frames
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame, encode_dictionary, encode_frame, part
 from collector.topic.record import Header, dictionary_headers, frame_headers
 
 _OVERHEAD = 120

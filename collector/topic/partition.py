@@ -12,12 +12,10 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, TooNew
-from collector.foresight import Foresight
-from collector.frame import Frame, decode
-from collector.gathering import Gathering, Met
-from collector.mark import (
+from collector.flow.foresight import Foresight
+from collector.flow.gathering import Gathering, Met
+from collector.flow.mark import (
     GapReason,
     Known,
     Mark,
@@ -27,13 +25,15 @@ from collector.mark import (
     mark_of,
     withhold,
 )
-from collector.pump import Appetite, Batch
+from collector.flow.pump import Appetite, Batch
+from collector.flow.verdict import take
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, decode
 from collector.topic.backlog import Backlog, InHand
 from collector.topic.dictionaries import Dictionaries, Orphan
 from collector.topic.future import Waiting
 from collector.topic.names import wrong_site
 from collector.topic.record import Record
-from collector.verdict import take
 
 FRAME_BYTES = 500  # of a frame in memory, beside its columns
 LOOK_BACK = 5000

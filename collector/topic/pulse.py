@@ -15,12 +15,12 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from collector.admin.client import Admin
-from collector.credentials import renewed
-from collector.dictionary import Dictionary, Stream
 from collector.errors import FormatError, Retry
-from collector.frame import Frame, decode, encode_dictionary, encode_frame
-from collector.mark import Withheld
-from collector.pump import Batch
+from collector.flow.mark import Withheld
+from collector.flow.pump import Batch
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, decode, encode_dictionary, encode_frame
+from collector.security.credentials import renewed
 from collector.topic.client import Properties, consumer, failure, producer, properties
 from collector.topic.making import found_or_made
 from collector.topic.names import TopicNames

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import NamedTuple
 
-from collector.dictionary import Stream
 from collector.errors import FormatError, Rewind
+from collector.frames.dictionary import Stream
 from collector.protobuf import (
     as_bytes,
     as_int,

@@ -17,10 +17,10 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, Message
 
 from collector.errors import FormatError, TooNew
-from collector.foresight import Foresight
-from collector.gathering import Met
-from collector.mark import NOTHING, Mark, Marks, Withheld
-from collector.pump import Appetite, Batch
+from collector.flow.foresight import Foresight
+from collector.flow.gathering import Met
+from collector.flow.mark import NOTHING, Mark, Marks, Withheld
+from collector.flow.pump import Appetite, Batch
 from collector.topic.assignment import Assignment
 from collector.topic.client import Properties, TopicPlace
 from collector.topic.member import Member

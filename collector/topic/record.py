@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from collector.dictionary import Dictionary, Stream
-from collector.frame import FORMAT, Frame
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import FORMAT, Frame
 
 _MOST_DIGITS = 9
 

@@ -10,10 +10,10 @@ from contextlib import closing
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from collector.dictionary import Dictionary
 from collector.errors import FormatError
-from collector.frame import Frame, decode
-from collector.mark import Marks, from_metadata
+from collector.flow.mark import Marks, from_metadata
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame, decode
 from collector.topic.client import Properties, TopicPlace, failure, onlooker
 from collector.topic.names import TopicNames
 

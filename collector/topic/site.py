@@ -1,7 +1,7 @@
 """A site's reader: it knows how far the site's own stream has come, by whichever way.
 
-While the broker is away our rounds go to the sink by the detour (collector/detour.py). The mark of
-our stream is one: what the detour delivers is followed here, over rebalances too, and committed as
+While the broker is away our rounds go to the sink by the detour (flow/detour.py). The mark of our
+stream is one: what the detour delivers is followed here, over rebalances too, and committed as
 soon as there is a broker and the partition is ours. Where it is another collector's, that one
 delivers our rounds: then the group's commits say how far it has come.
 """
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaException, TopicPartition
 
 from collector.errors import FormatError
-from collector.mark import Known, Marks, from_metadata, mark_of, merged
+from collector.flow.mark import Known, Marks, from_metadata, mark_of, merged
 from collector.topic.client import TopicPlace
 from collector.topic.partition import PartitionState
 from collector.topic.reader import TopicReader

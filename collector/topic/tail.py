@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from collector.dictionary import Stream
 from collector.errors import FormatError
-from collector.frame import Frame, decode
+from collector.frames.dictionary import Stream
+from collector.frames.frame import Frame, decode
 from collector.topic.client import Properties, TopicPlace, failure, onlooker
 from collector.topic.record import read_headers
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from collector.dictionary import Dictionary, Stream
 from collector.errors import Rejected, Retry
-from collector.mark import Withheld
-from collector.pump import Batch, Part, PartlyRejected
+from collector.flow.mark import Withheld
+from collector.flow.pump import Batch, Part, PartlyRejected
+from collector.frames.dictionary import Dictionary, Stream
 from collector.topic.appender import Appender, RecordTooLarge
 from collector.topic.client import Properties, TopicPlace
 from collector.topic.creation import Found

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from collector.dictionary import Dictionary, Stream
-from collector.frame import Frame, decode
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, decode
 from collector.spool.segment import SegmentReader
 from tests.lab.disk import SmallDisk
 from tests.lab.kafka import Kafka

@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event
 
-from collector.pump import Appetite
+from collector.flow.pump import Appetite
 from collector.topic.member import Member
 from collector.topic.reader import TopicReader
 from tests.real.topic_place import Heard

@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Self
 
-from collector.dictionary import Dictionary
 from collector.errors import Rejected, Retry, Rewind
-from collector.frame import Frame, decode
-from collector.mark import Gap
-from collector.pump import Appetite, Batch, Pump
+from collector.flow.mark import Gap
+from collector.flow.pump import Appetite, Batch, Pump
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame, decode
 from collector.rooms import House
 from collector.spool.cursor import Cursor
 from collector.telemetry import PumpReport, Telemetry

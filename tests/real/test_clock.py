@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from collector.frame import Rejection
+from collector.frames.frame import Rejection
 from tests.lab.faketime import WallClock
 from tests.lab.kafka import Kafka
 from tests.lab.process import Process

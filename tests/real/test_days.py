@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from collector.errors import Retry
-from collector.foresight import Dated, Foresight
-from collector.frame import Instant
+from collector.flow.foresight import Dated, Foresight
+from collector.flow.mark import GapReason
+from collector.flow.pump import Batch, PartlyRejected
+from collector.frames.frame import Instant
 from collector.horizon import AHEAD_MS, Horizon
-from collector.mark import GapReason
-from collector.pump import Batch, PartlyRejected
 from tests.unit.site import INTERVAL_S, START_MS, TIER, Site
 
 DAYS = float(os.environ.get("SOAK_DAYS", "0.25"))

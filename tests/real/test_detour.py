@@ -8,7 +8,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
-from collector.frame import Frame, decode
+from collector.frames.frame import Frame, decode
 from collector.topic.site import LOOK_EVERY_S
 from tests.lab.kafka import Kafka
 from tests.lab.prometheus import Prometheus

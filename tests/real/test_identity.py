@@ -8,7 +8,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
-from collector.frame import Frame, Rejection
+from collector.frames.frame import Frame, Rejection
 from tests.lab.kafka import Kafka
 from tests.lab.prometheus import Prometheus
 from tests.lab.waiting import wait_for

@@ -15,7 +15,7 @@ import cramjam
 import pytest
 
 from collector.admin.client import Admin
-from collector.dictionary import Dictionary, Stream, build
+from collector.frames.dictionary import Dictionary, Stream, build
 from collector.series import Family, Kind, Series
 from tests.lab.kafka import Kafka
 from tests.lab.ports import free_port

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.dictionary import Dictionary
-from collector.frame import Frame, Rejection
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame, Rejection
 from tests.lab.kafka import Kafka
 from tests.lab.prometheus import Prometheus
 from tests.lab.proxy import Cut, Proxy

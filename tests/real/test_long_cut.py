@@ -8,12 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 
-from collector import dictionary, frame
-from collector.columns import row
-from collector.dictionary import Stream
 from collector.errors import Rejected, Retry
-from collector.frame import Instant, Lineage
-from collector.pump import Appetite, Batch, Pump
+from collector.flow.pump import Appetite, Batch, Pump
+from collector.frames import dictionary, frame
+from collector.frames.columns import row
+from collector.frames.dictionary import Stream
+from collector.frames.frame import Instant, Lineage
 from collector.series import Family, Kind, Series
 from collector.sinks.delivery import Delivery
 from collector.sinks.post import Post

@@ -23,9 +23,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from collector.admin.client import Admin
-from collector.columns import row
-from collector.dictionary import Dictionary, Stream, build
-from collector.frame import Frame, Instant, Lineage, encode_dictionary, encode_frame, frame
+from collector.frames.columns import row
+from collector.frames.dictionary import Dictionary, Stream, build
+from collector.frames.frame import Frame, Instant, Lineage, encode_dictionary, encode_frame, frame
 from collector.series import Family, Kind, Series
 from collector.topic.creation import TopicCreation
 from collector.topic.record import Header, dictionary_headers, frame_headers

@@ -8,11 +8,11 @@ from contextlib import closing
 
 import pytest
 
-from collector import dictionary, frame
-from collector.columns import NO_SAMPLE, STALE, bits_of, row
-from collector.dictionary import Dictionary, Stream
-from collector.frame import Instant, Lineage
-from collector.pump import Batch
+from collector.flow.pump import Batch
+from collector.frames import dictionary, frame
+from collector.frames.columns import NO_SAMPLE, STALE, bits_of, row
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Instant, Lineage
 from collector.series import Family, Kind, Series
 from collector.sinks.delivery import Delivery
 from collector.sinks.dialect import GZIP, ZSTD, Dialect

@@ -19,7 +19,7 @@ from threading import Event, Thread
 import pytest
 
 from collector.admin.client import Admin
-from collector.mark import GapReason
+from collector.flow.mark import GapReason
 from tests.lab.kafka import Kafka
 from tests.lab.process import Process
 from tests.lab.waiting import wait_for

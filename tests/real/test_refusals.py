@@ -9,13 +9,13 @@ from contextlib import closing
 
 import pytest
 
-from collector import dictionary, frame
-from collector.columns import row
-from collector.dictionary import Dictionary, Stream
 from collector.errors import Retry
-from collector.frame import Frame, Instant, Lineage
-from collector.mark import GapReason
-from collector.pump import Batch, PartlyRejected
+from collector.flow.mark import GapReason
+from collector.flow.pump import Batch, PartlyRejected
+from collector.frames import dictionary, frame
+from collector.frames.columns import row
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, Instant, Lineage
 from collector.series import Family, Series
 from collector.sinks import delivery
 from collector.sinks.delivery import Delivery

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from collector import dictionary, frame
-from collector.columns import NO_SAMPLE, STALE, bits_of, row
-from collector.credentials import Secret
-from collector.dictionary import Dictionary, Stream
 from collector.errors import Rejected, Retry
-from collector.frame import Frame, Instant, Lineage
+from collector.flow.pump import Batch
+from collector.frames import dictionary, frame
+from collector.frames.columns import NO_SAMPLE, STALE, bits_of, row
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, Instant, Lineage
 from collector.http.access import Access
-from collector.pump import Batch
+from collector.security.credentials import Secret
 from collector.series import Family, Kind, Series
 from collector.sinks.remote_write import RemoteWrite
 from collector.sinks.reply import Ambiguous

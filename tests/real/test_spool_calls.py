@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from collector.mark import GapReason
+from collector.flow.mark import GapReason
 from tests.lab import parts
 from tests.unit.site import Site
 

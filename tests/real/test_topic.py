@@ -12,9 +12,9 @@ from confluent_kafka import (
 )
 
 from collector.admin.client import Admin
-from collector.dictionary import Dictionary
-from collector.frame import Frame, decode
-from collector.mark import GapReason
+from collector.flow.mark import GapReason
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame, decode
 from collector.topic.client import TopicPlace
 from collector.topic.record import read_headers
 from collector.topic.settings import PARTITIONS

@@ -15,8 +15,8 @@ import pytest
 
 from collector.admin.client import Admin
 from collector.errors import Rejected, Retry
-from collector.mark import Withheld
-from collector.pump import LONGEST_UNREACHED_WAIT_S, Batch, Pump
+from collector.flow.mark import Withheld
+from collector.flow.pump import LONGEST_UNREACHED_WAIT_S, Batch, Pump
 from collector.topic.appender import Appender
 from collector.topic.client import TopicPlace
 from collector.topic.packing import Packed, pack_dictionary, pack_frames

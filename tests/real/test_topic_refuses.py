@@ -29,7 +29,7 @@ def admin(broker: Kafka) -> Iterator[Admin]:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.pump.FIRST_HOLD_S", 0.3)
+    monkeypatch.setattr("collector.flow.pump.FIRST_HOLD_S", 0.3)
     monkeypatch.setattr("collector.topic.appender.ACK_TIMEOUT_S", 2.0)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from collector.admin.client import Admin
-from collector.mark import GapReason
+from collector.flow.mark import GapReason
 from tests.lab.kafka import Kafka
 from tests.lab.kafka_log import cut
 from tests.real.edge import BACK_SOON

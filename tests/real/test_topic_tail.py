@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 
 from collector.admin.client import Admin
-from collector.dictionary import Stream
 from collector.errors import Retry
+from collector.frames.dictionary import Stream
 from collector.topic.client import TopicPlace
 from collector.topic.tail import Last, Tail, last_of
 from tests.lab.kafka import HOST, Kafka

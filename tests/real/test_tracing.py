@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
-from collector.spans import round_ids
+from collector.rounds.spans import round_ids
 from tests.lab.jaeger import Jaeger, Span
 from tests.lab.kafka import Kafka
 from tests.lab.prometheus import Prometheus

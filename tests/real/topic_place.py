@@ -29,9 +29,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from collector.admin.client import Admin
-from collector.dictionary import Dictionary
-from collector.mark import GapReason, Marks, from_metadata
-from collector.pump import Appetite, Batch
+from collector.flow.mark import GapReason, Marks, from_metadata
+from collector.flow.pump import Appetite, Batch
+from collector.frames.dictionary import Dictionary
 from collector.telemetry import PumpReport
 from collector.topic.client import TopicPlace
 from collector.topic.creation import TopicCreation

@@ -9,16 +9,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-import collector.frame
-from collector import dictionary
-from collector.columns import NO_SAMPLE, STALE, Row, bits_of, row
-from collector.dictionary import Dictionary, Stream
-from collector.frame import ClockStep, Frame, Instant, Lineage, frame
-from collector.mark import MAX_LINES, MAX_REFUSED, Gap, GapReason, Mark
+import collector.frames.frame
+from collector.flow.mark import MAX_LINES, MAX_REFUSED, Gap, GapReason, Mark
+from collector.frames import dictionary
+from collector.frames.columns import NO_SAMPLE, STALE, Row, bits_of, row
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import ClockStep, Frame, Instant, Lineage, frame
 from collector.series import Family, Kind, Series
 from tests.lab.protos import message_classes
 
-PROTO = Path(collector.frame.__file__).with_name("frame.proto")
+PROTO = Path(collector.frames.frame.__file__).with_name("frame.proto")
 
 STREAM = Stream("store-0412", "node-1", "standard")
 BOOT = bytes(range(16))

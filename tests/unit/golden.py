@@ -11,10 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from collector import dictionary, mark
-from collector.columns import NO_SAMPLE, STALE, Row
-from collector.dictionary import Dictionary, Stream
-from collector.frame import (
+from collector.flow import mark
+from collector.flow.mark import Gap, GapReason, Mark, Marks, Position
+from collector.frames import dictionary
+from collector.frames.columns import NO_SAMPLE, STALE, Row
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import (
     ClockStep,
     Frame,
     Instant,
@@ -28,7 +30,6 @@ from collector.frame import (
     encode_segment_header,
     frame,
 )
-from collector.mark import Gap, GapReason, Mark, Marks, Position
 from collector.series import Family, Kind, Series
 from collector.spool.segment import pack
 from tests.unit.examples import row_of_bits

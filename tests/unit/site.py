@@ -8,20 +8,20 @@ from threading import Event
 from typing import Self
 
 from collector.clock import Tick
-from collector.dictionary import Stream
 from collector.errors import SourceError
-from collector.foresight import Foresight
-from collector.frame import Instant
-from collector.pump import Appetite, Batch
-from collector.recorder import Epochs, Recorder
-from collector.rounds import Own, Rounds
+from collector.flow.foresight import Foresight
+from collector.flow.pump import Appetite, Batch
+from collector.frames.dictionary import Stream
+from collector.frames.frame import Instant
+from collector.rounds.recorder import Epochs, Recorder
+from collector.rounds.room import Own, Rounds
+from collector.rounds.timeline import beginning
+from collector.rounds.tracing import NoTraces
 from collector.series import Family, Kind, Series, SeriesTable, TargetSeries
 from collector.spool.cursor import Cursor
 from collector.spool.spool import Limits, Spool
 from collector.target import Reading, Scraper, Target
 from collector.telemetry import PumpReport, Telemetry
-from collector.timeline import beginning
-from collector.tracing import NoTraces
 from tests.unit.examples import BOOT
 
 TIER = "standard"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collector import BUILT_MS, clock
 from collector.clock import STEP_MS, Known, WallClock
-from collector.frame import Instant
+from collector.frames.frame import Instant
 
 
 class _Hours(Event):

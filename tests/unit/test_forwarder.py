@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from collector.dictionary import Stream
 from collector.errors import FormatError, Paced, Rejected, Retry, TooNew
+from collector.flow.pump import Batch
 from collector.forwarder import KeeperReport, LaneReport, Troubles
-from collector.pump import Batch
+from collector.frames.dictionary import Stream
 from collector.telemetry import Telemetry, joined
 from tests.unit.examples import line_frame, small_dictionary
 

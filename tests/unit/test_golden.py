@@ -9,12 +9,12 @@ from contextlib import closing
 import cramjam
 import pytest
 
-from collector import mark
-from collector.dictionary import Dictionary
 from collector.errors import TooNew
-from collector.frame import Frame, decode, encode_dictionary, encode_frame
-from collector.mark import from_metadata, to_metadata
-from collector.pump import Appetite
+from collector.flow import mark
+from collector.flow.mark import from_metadata, to_metadata
+from collector.flow.pump import Appetite
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame, decode, encode_dictionary, encode_frame
 from collector.spool.position import load_position, save_position
 from collector.spool.segment import SegmentReader, pack
 from collector.spool.spool import Limits, Spool

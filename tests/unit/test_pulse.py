@@ -8,10 +8,10 @@ import pytest
 
 from collector.config import SinkConfig
 from collector.errors import CollectorError, Rejected, Retry
-from collector.frame import Instant
-from collector.mark import Withheld
+from collector.flow.mark import Withheld
+from collector.flow.pump import Batch
+from collector.frames.frame import Instant
 from collector.pulse import Pulse, gets_pulse, numbers
-from collector.pump import Batch
 from collector.status.model import PumpStatus, SpoolStatus, Status, StreamStatus, TargetStatus
 from collector.telemetry import Telemetry
 

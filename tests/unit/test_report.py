@@ -10,7 +10,7 @@ from collector import catalog
 from collector.admin.client import Admin
 from collector.config import Config
 from collector.errors import ConfigError, Rejected, Retry
-from collector.mark import NOTHING, Gap, GapReason
+from collector.flow.mark import NOTHING, Gap, GapReason
 from collector.reload import Reload
 from collector.report import PumpView, Report
 from collector.sinks.stats import SinkStats

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from collector import dictionary
 from collector.errors import SourceError
+from collector.frames import dictionary
 from collector.series import Family, Kind, Series, SeriesTable, TargetSeries
 from tests.unit.examples import STREAM
 

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from collector import catalog
-from collector.dictionary import Stream
 from collector.errors import FormatError, Rejected, Retry, Rewind, TooNew, WrongSite
-from collector.mark import Gap, GapReason
-from collector.pump import Batch
+from collector.flow.mark import Gap, GapReason
+from collector.flow.pump import Batch
+from collector.frames.dictionary import Stream
 from collector.telemetry import PumpReport, Telemetry, Throttle, joined
 from tests.unit.examples import line_frame, small_dictionary, wall_of
 

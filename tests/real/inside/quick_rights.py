@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collector import pump, rights
+from collector import rights
 from collector.__main__ import main
 from collector.cluster import settings
+from collector.flow import pump
 
 if __name__ == "__main__":
     rights.EVERY_S = 0.5

@@ -9,9 +9,9 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from collector.cli.program import edgevitals
-from collector.dictionary import Stream
-from collector.frame import Frame
-from collector.mark import Gap, GapReason, Mark, Marks, Position
+from collector.flow.mark import Gap, GapReason, Mark, Marks, Position
+from collector.frames.dictionary import Stream
+from collector.frames.frame import Frame
 from collector.spool.export import Rounds
 from collector.spool.position import save_position
 from collector.spool.reading import frames

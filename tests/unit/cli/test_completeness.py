@@ -6,7 +6,7 @@ import pytest
 
 from collector.cli.completeness import Epoch, GapSaid, Hole, Told, Window, judge
 from collector.cli.words import utc
-from collector.dictionary import Stream
+from collector.frames.dictionary import Stream
 
 STREAM = Stream("store-1", "edge-1", "standard")
 STEP = 15_000

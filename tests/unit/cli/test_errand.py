@@ -7,8 +7,8 @@ import pytest
 from collector.cli.errand import Errand
 from collector.cli.progress import Progress
 from collector.errors import Paced, Rejected, Retry
-from collector.mark import Gap, GapReason, Withheld
-from collector.pump import Part, PartlyRejected
+from collector.flow.mark import Gap, GapReason, Withheld
+from collector.flow.pump import Part, PartlyRejected
 from tests.unit.sinks.batches import batch, rounds, words
 
 AB = words("a", "b")

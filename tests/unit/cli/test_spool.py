@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from collector.cli.program import edgevitals
 from collector.cli.words import utc
-from collector.frame import encode_frame
+from collector.frames.frame import encode_frame
 from collector.protobuf import uint_field
 from collector.spool.segment import SegmentReader, pack, path_of
 from tests.unit.examples import wall_of

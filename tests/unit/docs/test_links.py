@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.mark import GapReason
+from collector.flow.mark import GapReason
 from docs.__main__ import FOLDER
 
 PROJECT = FOLDER.parent
@@ -45,7 +45,7 @@ def test_the_index_has_every_page():
 
 def test_each_reason_of_a_loss_is_explained():
     page = (FOLDER / "what-can-be-lost.md").read_text("utf-8")
-    rounds = (PROJECT / "collector/rounds.py").read_text("utf-8")
+    rounds = (PROJECT / "collector/rounds/room.py").read_text("utf-8")
     missed = re.findall(r'_miss\("(\w+)"|else "(\w+)", tick', rounds)
     reasons = {reason for pair in missed for reason in pair if reason}
     assert {"overrun", "suspended", "not_running", "disk"} <= reasons

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collector import dictionary, frame
-from collector.columns import row
-from collector.dictionary import Dictionary, Stream
-from collector.frame import Frame, Instant, Lineage
-from collector.pump import Batch
+from collector.flow.pump import Batch
+from collector.frames import dictionary, frame
+from collector.frames.columns import row
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, Instant, Lineage
 from collector.series import Family, Kind, Series
 
 NOW_MS = 1_790_000_000_000

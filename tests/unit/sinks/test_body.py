@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.columns import NO_SAMPLE, STALE, row
+from collector.frames.columns import NO_SAMPLE, STALE, row
 from collector.series import Family, Kind
 from collector.sinks import blocks
 from collector.sinks.body import metadata_request, write_request

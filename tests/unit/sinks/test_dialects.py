@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collector import dictionary
-from collector.columns import row
 from collector.errors import Retry
-from collector.frame import Instant, frame
-from collector.pump import Batch
+from collector.flow.pump import Batch
+from collector.frames import dictionary
+from collector.frames.columns import row
+from collector.frames.frame import Instant, frame
 from collector.series import Family, Kind, Series
 from collector.sinks.cells import Piece, decoded
 from collector.sinks.delivery import Delivery

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collector import dictionary
+from collector.frames import dictionary
 from collector.series import Family, Kind, Series
 from collector.sinks.metadata import INTERVAL_S, Announcements, families
 from tests.unit.sinks.batches import STREAM, series

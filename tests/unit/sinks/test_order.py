@@ -4,8 +4,8 @@ from itertools import count
 
 import pytest
 
-from collector.dictionary import Stream
 from collector.errors import Rejected
+from collector.frames.dictionary import Stream
 from collector.sinks.cells import runs
 from collector.sinks.order import Order
 from tests.unit.sinks.batches import LINEAGE, NOW_MS, STREAM, batch, rounds, times, words

@@ -14,12 +14,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
-from collector import dictionary
-from collector.columns import NO_SAMPLE, STALE
-from collector.dictionary import Dictionary
 from collector.errors import Rejected, Retry
-from collector.frame import Instant, frame
-from collector.pump import Batch
+from collector.flow.pump import Batch
+from collector.frames import dictionary
+from collector.frames.columns import NO_SAMPLE, STALE
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Instant, frame
 from collector.series import Family, Kind, Series
 from collector.sinks.cells import Piece, decoded
 from collector.sinks.dialect import Packing, Request

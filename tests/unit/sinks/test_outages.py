@@ -10,8 +10,8 @@ from threading import Event
 
 import pytest
 
-from collector.mark import Withheld
-from collector.pump import LONGEST_WAIT_S, Batch, Pump
+from collector.flow.mark import Withheld
+from collector.flow.pump import LONGEST_WAIT_S, Batch, Pump
 from collector.sinks.remote_write import RemoteWrite
 from tests.unit.sinks.batches import batch, rounds, times, words
 from tests.unit.sinks.peer import Judged, Peer, Seen, answer

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from collector.frame import Instant
+from collector.frames.frame import Instant
 from collector.horizon import Horizon
 from collector.sinks.delivery import Delivery
 from collector.sinks.own_window import page, seconds, window_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from collector.errors import Retry
-from collector.pump import MOST_CELLS
+from collector.flow.pump import MOST_CELLS
 from collector.sinks.pace import FEWEST_CELLS, FIRST_CELLS, QUICK_S, SLOW_S, Pace
 
 BYTES_A_CELL = 5.0

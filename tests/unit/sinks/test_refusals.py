@@ -14,13 +14,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
-from collector.columns import NO_SAMPLE, bits_of
-from collector.dictionary import Dictionary
 from collector.errors import Rejected, Retry
-from collector.frame import Instant
+from collector.flow.mark import GapReason
+from collector.flow.pump import Batch, Part, PartlyRejected
+from collector.frames.columns import NO_SAMPLE, bits_of
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Instant
 from collector.horizon import Horizon
-from collector.mark import GapReason
-from collector.pump import Batch, Part, PartlyRejected
 from collector.sinks import delivery
 from collector.sinks.delivery import Delivery
 from collector.sinks.dialect import Dialect, Packing

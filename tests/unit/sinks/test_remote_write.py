@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from collector import dictionary
-from collector.columns import NO_SAMPLE, bits_of, row
-from collector.dictionary import Stream
 from collector.errors import Rejected, Retry
-from collector.frame import frame
-from collector.pump import PartlyRejected
+from collector.flow.pump import PartlyRejected
+from collector.frames import dictionary
+from collector.frames.columns import NO_SAMPLE, bits_of, row
+from collector.frames.dictionary import Stream
+from collector.frames.frame import frame
 from collector.series import Kind
 from collector.sinks.pace import Pace
 from collector.sinks.post import Exchange

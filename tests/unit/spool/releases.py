@@ -12,10 +12,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from collector.dictionary import Dictionary, Stream
 from collector.errors import Rejected
-from collector.frame import Lineage
-from collector.pump import Appetite
+from collector.flow.pump import Appetite
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Lineage
 from collector.spool.spool import Limits, Spool
 from tests.unit.examples import BOOT
 from tests.unit.spool.site import Told, dictionary_of, round_of

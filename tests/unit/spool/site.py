@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from collector import dictionary
-from collector.columns import row
-from collector.dictionary import Dictionary, Stream
 from collector.errors import TooNew
-from collector.frame import Frame, Instant, Lineage, frame
-from collector.mark import Gap
-from collector.pump import Appetite, Batch
+from collector.flow.mark import Gap
+from collector.flow.pump import Appetite, Batch
+from collector.frames import dictionary
+from collector.frames.columns import row
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, Instant, Lineage, frame
 from collector.spool.chain import Chain
 from collector.spool.cursor import Cursor
 from tests.unit.examples import BOOT, STREAM, bits, numbered, wall_of

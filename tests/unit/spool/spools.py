@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collector.recorder import lineage_after
+from collector.rounds.recorder import lineage_after
 from collector.spool.cursor import Cursor
 from collector.spool.spool import Limits, Spool
 from tests.unit.examples import BOOT, STREAM

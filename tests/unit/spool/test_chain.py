@@ -12,7 +12,7 @@ import pytest
 
 from collector import __version__, protobuf
 from collector.errors import DiskError, SpoolError
-from collector.frame import Frame, SegmentHeader, decode, encode_frame
+from collector.frames.frame import Frame, SegmentHeader, decode, encode_frame
 from collector.spool.chain import Chain, End, Newest
 from collector.spool.segment import SegmentReader, number_of, pack, path_of
 from tests.unit.examples import STREAM

@@ -5,10 +5,11 @@ import os
 from pathlib import Path
 from threading import Event
 
-from collector import protobuf, pump
-from collector.frame import Lineage, encode_frame
-from collector.mark import Gap, GapReason, Mark, Marks, Withheld
-from collector.pump import Appetite
+from collector import protobuf
+from collector.flow import pump
+from collector.flow.mark import Gap, GapReason, Mark, Marks, Withheld
+from collector.flow.pump import Appetite
+from collector.frames.frame import Lineage, encode_frame
 from collector.spool.position import load_position
 from collector.spool.segment import pack
 from tests.unit.examples import BOOT, STREAM, wall_of

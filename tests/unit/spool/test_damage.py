@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import pytest
 
-from collector.dictionary import Dictionary
 from collector.errors import Rejected, SpoolError
-from collector.frame import Frame
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Frame
 from collector.spool.reading import pieces
 from tests.unit.spool.site import Told, content, dictionary_of, flip, seqs_of
 from tests.unit.spool.spools import Writer, open_spool, reader

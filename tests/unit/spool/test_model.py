@@ -27,14 +27,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from collector import frame as frames
-from collector import recorder
-from collector.dictionary import Dictionary
 from collector.errors import DiskError
-from collector.frame import Lineage
-from collector.mark import GapReason
-from collector.pump import Batch
-from collector.recorder import Epochs, lineage_after
+from collector.flow.mark import GapReason
+from collector.flow.pump import Batch
+from collector.frames import frame as frames
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Lineage
+from collector.rounds import recorder
+from collector.rounds.recorder import Epochs, lineage_after
 from collector.spool import spool as spools
 from collector.spool.cursor import Cursor
 from collector.spool.position import load_position

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.frame import encode_frame
-from collector.mark import Mark, Marks, Position
+from collector.flow.mark import Mark, Marks, Position
+from collector.frames.frame import encode_frame
 from collector.spool.position import load_position, save_position
 from collector.spool.segment import pack
 from tests.unit.spool.site import Site, SmallDisk, drain, flip, round_of

@@ -9,11 +9,11 @@ from threading import Thread
 
 import pytest
 
-from collector.dictionary import Dictionary
 from collector.errors import DiskError, SpoolError
 from collector.errors import Rejected as Why
-from collector.frame import Body, Frame, Rejection, decode
-from collector.pump import Batch
+from collector.flow.pump import Batch
+from collector.frames.dictionary import Dictionary
+from collector.frames.frame import Body, Frame, Rejection, decode
 from collector.spool import rejected
 from collector.spool.rejected import Rejected
 from collector.spool.segment import SegmentReader

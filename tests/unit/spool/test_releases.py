@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from collector import protobuf
-from collector.columns import row
 from collector.errors import SpoolError
-from collector.frame import Frame, Rejection
+from collector.frames.columns import row
+from collector.frames.frame import Frame, Rejection
 from collector.spool.reading import pieces
 from collector.spool.segment import pack
 from tests.unit.examples import bits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.mark import GapReason
+from collector.flow.mark import GapReason
 from tests.unit.examples import wall_of
 from tests.unit.spool.site import Site, drain, round_of
 

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from collector.errors import DiskError
-from collector.frame import Lineage, encode_frame
+from collector.frames.frame import Lineage, encode_frame
 from collector.spool.ring import Ring
 from tests.unit.examples import BOOT, wall_of
 from tests.unit.spool.site import content, dictionary_of, drain, round_of, seqs_of

@@ -132,9 +132,9 @@ def test_an_old_segment_that_cannot_be_removed_is_a_disk_error(tmp_path, monkeyp
 _LIMITED = """
 import resource, sys
 from pathlib import Path
-from collector import dictionary
-from collector.columns import row
-from collector.frame import Instant, Lineage, frame
+from collector.frames import dictionary
+from collector.frames.columns import row
+from collector.frames.frame import Instant, Lineage, frame
 from collector.series import Family, Series
 from collector.spool.spool import Limits, Spool
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))

@@ -9,8 +9,8 @@ import pytest
 
 from collector import protobuf
 from collector.errors import SpoolError
-from collector.frame import encode_frame
-from collector.mark import Gap, GapReason, Mark, Marks, Position
+from collector.flow.mark import Gap, GapReason, Mark, Marks, Position
+from collector.frames.frame import encode_frame
 from collector.spool.position import save_position
 from collector.spool.segment import pack
 from collector.spool.spool import Last

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collector.columns import row
-from collector.frame import Frame, Instant, Lineage, frame
+from collector.frames.columns import row
+from collector.frames.frame import Frame, Instant, Lineage, frame
 from collector.spool.unstamped import Unstamped
 from tests.unit.examples import BOOT, STREAM
 from tests.unit.spool.site import dictionary_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from collector.dictionary import Dictionary, Stream
-from collector.frame import Frame, encode_dictionary, encode_frame
-from collector.pump import Batch
+from collector.flow.pump import Batch
+from collector.frames.dictionary import Dictionary, Stream
+from collector.frames.frame import Frame, encode_dictionary, encode_frame
 from collector.topic.record import Labelled, Record, dictionary_headers, frame_headers, read_headers
 from tests.unit.examples import line_frame, small_dictionary, wall_of
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collector.dictionary import Stream
-from collector.mark import Marks, from_metadata, to_metadata
-from collector.pump import Appetite, Batch
+from collector.flow.mark import Marks, from_metadata, to_metadata
+from collector.flow.pump import Appetite, Batch
+from collector.frames.dictionary import Stream
 from collector.topic.partition import WHOLE, PartitionState, TopicEnd
 from tests.unit.topic.partition_log import PartitionLog, rounds_of, seqs
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from collector.dictionary import Stream
+from collector.frames.dictionary import Stream
 from collector.topic.names import TopicNames
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.frame import decode, encode_frame
+from collector.frames.frame import decode, encode_frame
 from collector.topic.packing import (
     Sizes,
     after_refusal,

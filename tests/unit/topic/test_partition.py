@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from collector.errors import FormatError
-from collector.frame import SegmentHeader, encode_segment_header
-from collector.mark import Gap, GapReason, Marks, Withheld
-from collector.pump import MOST_ROUNDS, Appetite
+from collector.flow.mark import Gap, GapReason, Marks, Withheld
+from collector.flow.pump import MOST_ROUNDS, Appetite
+from collector.frames.frame import SegmentHeader, encode_segment_header
 from collector.topic.partition import PartitionState
 from tests.unit.topic.partition_log import A, B, PartitionLog, seqs, words
 from tests.unit.topic.readers import (

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collector import BUILT_MS
-from collector.columns import row
-from collector.dictionary import Stream
-from collector.foresight import Foresight
-from collector.frame import ClockStep, Instant, Lineage, encode_dictionary, encode_frame, frame
+from collector.flow.foresight import Foresight
+from collector.flow.mark import Marks
+from collector.flow.pump import Appetite
+from collector.frames.columns import row
+from collector.frames.dictionary import Stream
+from collector.frames.frame import (
+    ClockStep,
+    Instant,
+    Lineage,
+    encode_dictionary,
+    encode_frame,
+    frame,
+)
 from collector.horizon import Horizon
-from collector.mark import Marks
-from collector.pump import Appetite
 from collector.topic.future import MAX_FUTURE_BYTES
 from collector.topic.partition import PartitionState
 from collector.topic.record import Labelled, Record

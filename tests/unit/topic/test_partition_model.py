@@ -13,8 +13,8 @@ from typing import NamedTuple
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from collector.mark import Gap, Marks, from_metadata, to_metadata
-from collector.pump import Appetite, Batch
+from collector.flow.mark import Gap, Marks, from_metadata, to_metadata
+from collector.flow.pump import Appetite, Batch
 from collector.topic.partition import WHOLE, PartitionState
 from tests.unit.topic.partition_log import STREAMS, PartitionLog, Round, rounds_of, words
 

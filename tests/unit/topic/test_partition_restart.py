@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from collector.mark import GapReason, Mark, Marks
-from collector.pump import MOST_ROUNDS
+from collector.flow.mark import GapReason, Mark, Marks
+from collector.flow.pump import MOST_ROUNDS
 from collector.topic.backlog import KEPT_DICTIONARIES
 from collector.topic.partition import LOOK_BACK, WHOLE, PartitionState
 from tests.unit.examples import wall_of

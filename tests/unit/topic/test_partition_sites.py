@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from collector.errors import WrongSite
-from collector.frame import encode_dictionary, encode_frame
-from collector.mark import Marks
+from collector.flow.mark import Marks
+from collector.frames.frame import encode_dictionary, encode_frame
 from collector.topic.names import TopicNames
 from collector.topic.partition import FRAME_BYTES, PartitionState
 from collector.topic.record import Labelled

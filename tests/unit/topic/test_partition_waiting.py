@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from collector.errors import TooNew
-from collector.mark import GapReason, Marks
+from collector.flow.mark import GapReason, Marks
 from collector.topic import dictionaries as dictionaries_module
 from collector.topic.partition import PartitionState
 from tests.unit.topic.partition_log import A, B, PartitionLog, seqs, words

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from collector import dictionary, frame
-from collector.columns import row
-from collector.dictionary import Stream
-from collector.frame import Instant, Lineage, encode_dictionary, encode_frame
+from collector.frames import dictionary, frame
+from collector.frames.columns import row
+from collector.frames.dictionary import Stream
+from collector.frames.frame import Instant, Lineage, encode_dictionary, encode_frame
 from collector.series import Family, Series
 from collector.topic.names import TopicNames
 from collector.topic.pulse import FURTHEST_MS, OLDEST_MS, Newest

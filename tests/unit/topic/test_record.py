@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.dictionary import Stream
-from collector.frame import FORMAT, Instant
+from collector.frames.dictionary import Stream
+from collector.frames.frame import FORMAT, Instant
 from collector.topic.record import Labelled, dictionary_headers, frame_headers, read_headers
 from tests.unit.examples import STREAM, line_frame, small_dictionary, wall_of
 

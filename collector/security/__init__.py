@@ -1,0 +1,1 @@
+"""Secrets and certificates: read from files, followed when these change, never shown."""
