@@ -99,7 +99,15 @@ LIMITS = {
         "EVSiteSilent",
         31 * _DAY,
         "seconds",
-        "Silence after which a site is taken to be gone for good, and the alert ends.",
+        "Silence after which a site, or a node of it, is taken to be gone for good, and the alert "
+        "ends.",
+    ),
+    "node_silent": Limit(
+        "EVNodeSilent",
+        25 * 60,
+        "seconds",
+        "By how much the newest round of a node is older than that of its site; the alert fires 5 "
+        "minutes later.",
     ),
     "data_late": Limit(
         "EVDataLate",

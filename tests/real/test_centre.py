@@ -151,6 +151,8 @@ def test_a_dark_site_mutes_its_other_alerts_and_never_what_counts_down(centre: C
         )
     ]
     silent = {"alertname": "EVSiteSilent", "severity": "warning", "scope": "fleet", "site": "dark"}
+    node = {**silent, "alertname": "EVNodeSilent", "node": "n2"}
+    alone += [node, {**node, "site": "light"}]
     centre.alertmanager.post([silent, *alone])
 
     def states() -> dict[str, set[str]]:
