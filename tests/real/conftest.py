@@ -16,7 +16,7 @@ from tests.lab.kafka import Kafka
 from tests.lab.prometheus import Prometheus
 from tests.lab.traffic import Traffic
 
-TIMEOUT = 180  # seconds: the first test also waits for the broker that all share
+TIMEOUT = 600  # seconds: several waits of a minute, on a machine where each of them is needed
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -33,6 +33,7 @@ from collector.admin.wire import (
     Topics,
     encode,
 )
+from tests.lab.waiting import wait_for
 from tests.unit.admin.scripted import DEAF, HANG, SHOUT, Turn, scripted
 
 CLUSTER = Cluster("cluster", [Broker(1, "broker", 9092)])
@@ -49,6 +50,7 @@ GROUPS: list[Answer] = [
 ]
 
 Starter = Callable[..., Admin]
+SOON = 50.0  # seconds: for what answers at once; a child that hangs does so for longer
 
 
 def say(*answers: Answer) -> bytes:
@@ -73,7 +75,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starter]:
         admin.close()
 
 
-def snapshot(admin: Admin, seconds: float = 20.0) -> Snapshot:
+def snapshot(admin: Admin, seconds: float = SOON) -> Snapshot:
     deadline = time.monotonic() + seconds
     return admin.snapshot(ReadSnapshot(0, [".*"], [".*"], 10, 10, 10), deadline)
 
@@ -114,7 +116,7 @@ def test_one_child_answers_many_calls(start):
     admin = start([WHOLE, WHOLE, Turn(say(CLUSTER, Done()))])
     first = snapshot(admin)
     assert snapshot(admin) == first
-    assert admin.brokers(time.monotonic() + 20) == [Broker(1, "broker", 9092)]
+    assert admin.brokers(time.monotonic() + SOON) == [Broker(1, "broker", 9092)]
     assert (admin.stats.starts, admin.stats.crashes) == (1, 0)
 
 
@@ -162,15 +164,18 @@ def test_what_the_child_said_last_is_told(start):
 
 
 def test_no_second_try_without_the_time_for_it(start, monkeypatch):
-    monkeypatch.setattr(admin_module, "PAUSE_BEFORE_RETRY", 30.0)
+    monkeypatch.setattr(admin_module, "PAUSE_BEFORE_RETRY", 2 * SOON)
     admin = start([Turn(say(*TOPICS), 11)], [WHOLE])
-    assert snapshot(admin, seconds=10).failure is not None
-    assert snapshot(admin, seconds=10).failure is None
+    assert snapshot(admin).failure is not None
+    assert snapshot(admin).failure is None
 
 
 def test_a_child_that_hangs_is_given_up_and_replaced(start):
-    admin = start([Turn(say(*TOPICS), HANG)], [WHOLE])
-    found = snapshot(admin, seconds=1.0)
+    admin = start([WHOLE, Turn(say(*TOPICS), HANG)], [WHOLE])
+    began = time.monotonic()
+    snapshot(admin)
+    took = time.monotonic() - began  # with the start of the process, which dwarfs an answer
+    found = snapshot(admin, seconds=0.5 + 2 * took)
     assert found.failure is not None
     assert found.failure.code == "ADMIN_LATE"
     assert found.is_topics_whole
@@ -240,7 +245,7 @@ def test_answers_of_topic_calls(start):
             Turn(say(config, Done())),
         ]
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SOON
     assert admin.create_topic("orders", 3, 1, {}, deadline) is None
     assert admin.create_topic("orders", 3, 1, {}, deadline) == refused
     assert admin.describe_topic("orders", deadline) == described
@@ -250,7 +255,7 @@ def test_answers_of_topic_calls(start):
 
 def test_topic_calls_say_when_it_was_our_own_process(start):
     admin = start([Turn(b"", 11)])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SOON
     for found in (
         admin.create_topic("orders", 3, 1, {}, deadline),
         admin.describe_topic("orders", deadline),
@@ -273,12 +278,16 @@ def test_threads_take_turns(start):
 
 
 def test_a_caller_waits_for_its_turn_no_longer_than_its_deadline(start):
-    admin = start([Turn(b"", HANG)], [WHOLE])
-    first = threading.Thread(target=snapshot, args=(admin, 1.0))
+    admin = start([Turn(b"", HANG)], [WHOLE, WHOLE])
+    first = threading.Thread(target=snapshot, args=(admin, 50.0))
     first.start()
+    wait_for(lambda: admin.pid is not None, what="the first one's turn")
+    assert admin.pid is not None
     found = snapshot(admin, seconds=0.1)
     assert found.failure is not None
     assert found.failure.code == "ADMIN_LATE"
+    assert first.is_alive(), "its turn goes on"
+    os.kill(admin.pid, signal.SIGKILL)
     first.join()
     assert snapshot(admin).failure is None
     assert admin.stats.starts == 2  # the call that was over was not made any more

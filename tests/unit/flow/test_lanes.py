@@ -18,6 +18,7 @@ from collector.frames.dictionary import Dictionary, Stream
 from tests.lab.waiting import wait_for
 from tests.unit.examples import line_frame, small_dictionary
 
+SOON = 60.0  # seconds: for what ends at once
 WORDS: list[Dictionary] = [
     small_dictionary(Stream(f"store-{number}", "edge-1", "standard")) for number in range(6)
 ]
@@ -239,7 +240,7 @@ class _Running:
     def __exit__(self, *_: object) -> None:
         self.stop.set()
         for thread in self.threads:
-            thread.join(10.0)
+            thread.join(SOON)
         assert not any(thread.is_alive() for thread in self.threads)
         self.lanes.close()
 
@@ -248,7 +249,7 @@ def test_every_batch_gets_through_once_and_in_the_order_of_its_stream():
     log = _Shared(*(batch(site, number) for number in range(1, 21) for site in range(6)))
     far = _Far()
     with _Running(log, far, 4):
-        wait_for(lambda: len(log.committed) == 120, 10.0)
+        wait_for(lambda: len(log.committed) == 120)
     for site in range(6):
         assert [end for of, end in log.committed if of == site] == list(range(1, 21))
     assert far.clashes == 0
@@ -272,10 +273,10 @@ def test_streams_that_are_refused_hold_up_only_themselves_also_when_they_are_mor
     log = _Shared(*(batch(site, number) for number in range(1, 6) for site in range(6)))
     far = _Far(0, 1, 2)
     with _Running(log, far, 2):
-        wait_for(lambda: len(log.committed) == 15, 20.0)
+        wait_for(lambda: len(log.committed) == 15)
         assert {of for of, _ in log.committed} == {3, 4, 5}
         far.refused.clear()
-        wait_for(lambda: len(log.committed) == 30, 20.0)
+        wait_for(lambda: len(log.committed) == 30)
     for site in range(6):
         assert [end for of, end in log.committed if of == site] == [1, 2, 3, 4, 5]
     assert far.clashes == 0
@@ -286,14 +287,14 @@ def test_what_is_taken_from_us_while_it_waits_is_neither_sent_again_nor_committe
     log = _Shared(batch(0), batch(1))
     far = _Far(0)
     with _Running(log, far, 2):
-        wait_for(lambda: far.tried.count(0) > 2, 10.0)
+        wait_for(lambda: far.tried.count(0) > 2)
         log.gone.add(WORDS[0].stream.key)
         for number in range(1, 20):
             log.batches.append(batch(2, number))
-        wait_for(lambda: (2, 19) in log.committed, 10.0)
+        wait_for(lambda: (2, 19) in log.committed)
         far.refused.clear()
         log.batches.append(batch(2, 20))
-        wait_for(lambda: (2, 20) in log.committed, 10.0)
+        wait_for(lambda: (2, 20) in log.committed)
     assert (0, 1) not in log.committed
 
 
@@ -306,7 +307,7 @@ def test_partitions_that_go_wait_for_what_is_under_way():
     ending = Thread(target=both.logs[0].commit, args=[one, ()])
     ending.start()
     both.settle(lambda _: True)
-    ending.join(10.0)
+    ending.join(SOON)
     assert log.committed == [(0, 1)]
 
 

@@ -25,7 +25,7 @@ from tests.unit.sinks.peer import HOST, Peer, answer, drip, then_close, tunnel
 
 OK = answer(204)
 CANARY = "cAnArY-0815"
-SHORT = 0.3
+SHORT = 1.0  # seconds; the look-up of a name and a connection, which are quick, are in it
 
 
 def configured(**keys) -> SinkConfig:

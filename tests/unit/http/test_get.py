@@ -15,6 +15,7 @@ from collector.config import ScrapeConfig, TlsConfig
 from collector.errors import Retry
 from collector.http.access import page_access
 from collector.http.get import Get, TooMuch
+from collector.http.route import Deadline
 from tests.unit.sinks.certificates import Authority
 from tests.unit.sinks.peer import Peer, answer, drip, hang, reset, then_close
 
@@ -98,6 +99,8 @@ def test_what_is_no_page_is_said_with_what_to_do(reply, says):
 @pytest.mark.parametrize("reply", [hang, drip(answer(200, b"a 1\n", length=10**6)), drip(b"")])
 def test_the_deadline_holds_whatever_comes(reply):
     with Peer(reply, answer(200, b"a 1\n")) as peer, closing(get(peer)) as one:
+        with Deadline(LONG) as calm:
+            one._route.connected(calm)  # so that what comes is all that it waits for
         with pytest.raises(Retry, match=re.escape("within")):
             page(one, 0.2)
         assert page(one).body == b"a 1\n"

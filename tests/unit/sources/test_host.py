@@ -386,7 +386,7 @@ def dead_mount(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Event, li
 
 
 def hang(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Values]:
-    monkeypatch.setattr("collector.sources.host.LONGEST_FILESYSTEMS", 0.3)
+    monkeypatch.setattr("collector.sources.host.LONGEST_FILESYSTEMS", 1.0)
     mounted(
         rig,
         "1 0 0:9 / /dead rw - nfs4 nas:/dead rw",
