@@ -16,7 +16,7 @@ from typing import NamedTuple
 from collector.frames.dictionary import Stream
 from collector.frames.frame import Instant
 from collector.names.rules import load_rules
-from collector.rounds.recorder import Recorder, lineage_after
+from collector.rounds.recorder import Epochs, Recorder
 from collector.series import SeriesTable, TargetSeries
 from collector.sources.jmx import JmxSource, JmxTarget
 
@@ -43,7 +43,7 @@ class Reader:
         series = TargetSeries(table, {"job": "kafka", "instance": address, "site": "s-0412"})
         self.source = JmxSource(target, series, load_rules([names]))
         stream = Stream("s-0412", "n1", "standard")
-        self._recorder = Recorder(stream, table, lineage_after(None, bytes(16)))
+        self._recorder = Recorder(stream, table, Epochs(bytes(16)).behind(None))
         self._reads = 0
 
     def read(self, times: int) -> Taken:

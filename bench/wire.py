@@ -19,8 +19,8 @@ from collector.flow.pump import MOST_CELLS, Batch
 from collector.frames.frame import Frame
 from collector.sinks.metadata import INTERVAL_S as METADATA_INTERVAL_S
 from collector.sinks.pace import Pace
-from collector.sinks.remote_write import RemoteWrite
 from tests.lab.part import Part
+from tests.lab.remote_write import RemoteWrite
 
 LIVE = {1: None, 4: Target(8.0)}
 DRAINING = {20: Target(5.0)}

@@ -148,7 +148,7 @@ def pumps(
         foresight = Foresight(horizon)
         receiver, *others = destinations_of(sink, 1 + config.lanes(sink), horizon=horizon)
         appetite = appetite_for(config, config.rounds_per_request(sink))
-        cursor = spool_reader(config, spool, sink, appetite, report, foresight)
+        cursor = spool_reader(spool, sink, appetite, report, foresight)
         yield part(cursor, Dated(receiver, foresight), spool, report, traces, [receiver])
         yield _lanes(config, spool, sink, others, telemetry, traces, foresight)
 

@@ -106,7 +106,7 @@ def pumps(
         horizon = Horizon()
         foresight = Foresight(horizon)
         by_spool = _AT_ONCE if through else appetite
-        own = spool_reader(config, spool, sink, by_spool, report, foresight)
+        own = spool_reader(spool, sink, by_spool, report, foresight)
         reads: ReadLog = own
         if through:
             straight = _topic_reader(config, spool, sink, appetite, report, foresight)
@@ -176,7 +176,6 @@ def _topic_reader(
 
 
 def spool_reader(
-    _: Config,
     spool: Spool,
     sink: SinkConfig,
     appetite: Appetite,

@@ -79,8 +79,6 @@ class JavaProcess:
     main_class: str
     jmx_port: int | None = None
     rmi_port: int | None = None
-    jmx_host: str = ""
-    has_local_jmx: bool = False
     debug_port: int | None = None
     agents: tuple[Agent, ...] = ()
     files: tuple[str, ...] = ()
@@ -117,8 +115,6 @@ def java_process(pid: int, arguments: Sequence[str]) -> JavaProcess | None:
         main_class=main_class,
         jmx_port=_port(system.get(f"{_JMX}.port", "")),
         rmi_port=_port(system.get(f"{_JMX}.rmi.port", "")),
-        jmx_host=system.get(f"{_JMX}.host", ""),
-        has_local_jmx=_JMX in system,
         debug_port=debug,
         agents=tuple(_agent(found[1], found[2] or "") for found in agents),
         files=files,

@@ -195,8 +195,3 @@ class Recorder:
         ]
         for i in ended:
             bits[i] = STALE
-
-
-def lineage_after(previous: tuple[int, int, int] | None, boot_id: bytes) -> Lineage:
-    """The lineage of a new epoch behind (line, epoch, seq); None begins a new line."""
-    return Epochs(boot_id).behind(previous)

@@ -324,12 +324,6 @@ def _shown(text: bytes) -> str:
     return repr(text[:40].decode(errors="replace"))
 
 
-class _About(NamedTuple):
-    type: str = ""
-    unit: str = ""
-    help: str = ""
-
-
 class _Families:
     """What a page's comments say of its metrics. The first word on a thing stands."""
 

@@ -28,13 +28,6 @@ from collector.frames.frame import (
 from collector.spool.segment import pack, sync_folder
 
 
-class Round(NamedTuple):
-    """Which round of a stream: it has this name for ever."""
-
-    line: int
-    seq: int
-
-
 class Rounds(NamedTuple):
     """A frame with its dictionary: some rounds of one stream."""
 

@@ -11,9 +11,6 @@ from tests.lab.part import Part
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 
-IDENTITY = "org.apache.kafka.connect.mirror.IdentityReplicationPolicy"
-"""A topic keeps its name. Else it gets the alias of its source before it: `plant.orders`."""
-
 START_SECONDS = 60.0  # 5 s on a quiet machine
 STOP_SECONDS = 3.0  # it takes 10 to leave in order, and for ever without its brokers
 _STARTED = "Kafka MirrorMaker started"

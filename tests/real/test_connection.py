@@ -22,10 +22,10 @@ from collector.config import TlsConfig
 from collector.errors import Retry
 from collector.http.access import Access
 from collector.sinks.post import Post
-from collector.sinks.remote_write import RemoteWrite
 from collector.sinks.reply import Ambiguous
 from tests.lab.prometheus import Prometheus
 from tests.lab.proxy import Cut, Proxy, Tap
+from tests.lab.remote_write import RemoteWrite
 from tests.lab.waiting import wait_for
 from tests.lab.witness import RemoteWriteWitness
 from tests.real import inside

@@ -19,11 +19,11 @@ from collector.frames.frame import Frame, Instant, Lineage
 from collector.http.access import Access
 from collector.security.credentials import Secret
 from collector.series import Family, Kind, Series
-from collector.sinks.remote_write import RemoteWrite
 from collector.sinks.reply import Ambiguous
 from tests.lab.conversation import Conversation, Exchange
 from tests.lab.prometheus import Prometheus
 from tests.lab.proxy import Cut, Proxy, Tap
+from tests.lab.remote_write import RemoteWrite
 from tests.lab.witness import RemoteWriteWitness
 
 STEP_MS = 15_000

@@ -39,7 +39,6 @@ from tests.unit.sinks.peer import Peer, answer
 USER, PASSWORD = "edgevitals", "canary"
 DOCS = Path(__file__).parents[2] / "docs" / "rights.md"
 TOPIC, GROUP = "pos", "till"
-OPERATIONS = {"Describe", "DescribeConfigs", "Read", "Write", "Create"}
 
 
 class Acl(NamedTuple):

@@ -65,10 +65,6 @@ class Brokers:
             for partition in topics[name].partitions.values()
         )
 
-    def wait_until_left(self, node: int) -> None:
-        """Until nothing of ours is led by this node, nor by nobody."""
-        wait_for(lambda: not {node, -1} & set(self.leaders()), 60.0)
-
     def wait_until_back(self, node: int) -> None:
         """Until this node leads its share again: preferred leaders are back."""
         wait_for(lambda: self.leaders()[node] >= 4, 90.0)

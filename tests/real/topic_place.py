@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any
 
 from confluent_kafka import (
     Consumer,
@@ -15,7 +14,6 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
-    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -190,14 +188,11 @@ class Place:
         for future in self._client.create_acls(bindings).values():
             future.result(SOON)
 
-    def forbid(self, user: str, operation: AclOperation) -> None:
-        right = self._right(user, operation, AclBindingFilter)
-        for future in self._client.delete_acls([right]).values():
-            future.result(SOON)
-
-    def _right(self, user: str, operation: AclOperation, kind: Any = AclBinding) -> Any:
+    def _right(self, user: str, operation: AclOperation) -> AclBinding:
         pattern, allow = ResourcePatternType.LITERAL, AclPermissionType.ALLOW
-        return kind(ResourceType.TOPIC, self.name, pattern, f"User:{user}", "*", operation, allow)
+        return AclBinding(
+            ResourceType.TOPIC, self.name, pattern, f"User:{user}", "*", operation, allow
+        )
 
     def bounds(self) -> tuple[int, int]:
         """The partition's first offset, and the one behind its last."""

@@ -44,9 +44,6 @@ _WHAT_TO_DO = {
 }
 """Why a point is refused, and what a person can do."""
 
-REASONS = (*_WHAT_TO_DO, "repeat")
-"""`repeat` is a point that was taken before: it is not told as refused to the sender."""
-
 Key = tuple[Attributes, Attributes, str, str, Attributes]
 """Resource, scope, name, what it is, and the point's own attributes."""
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from collector.errors import Retry
 from collector.sinks.post import Exchange
-from collector.sinks.remote_write import RemoteWrite
 from tests.lab.prometheus import Prometheus
+from tests.lab.remote_write import RemoteWrite
 from tests.real.inside import do
 from tests.real.test_remote_write import SIZE, batch, rounds
 

@@ -65,9 +65,6 @@ def test_a_kept_connection_that_was_closed_is_made_anew():
         assert len(peer.seen) == 3
 
 
-HALF_A_GZIP = gzip.compress(b"a 1\n", mtime=0)[:-9]
-
-
 @pytest.mark.parametrize(
     "reply, says",
     [

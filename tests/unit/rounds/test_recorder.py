@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from collector.frames.columns import NO_SAMPLE, STALE
 from collector.frames.dictionary import unpack_dictionary
 from collector.frames.frame import ClockStep, Frame, Instant, Lineage, decode, encode_frame
-from collector.rounds.recorder import Epochs, Recorded, Recorder, lineage_after, new_epoch
+from collector.rounds.recorder import Epochs, Recorded, Recorder, new_epoch
 from collector.series import Family, Kind, SeriesTable
 from collector.target import Reading
 from tests.unit.examples import BOOT, STREAM, bits, double
@@ -199,9 +199,9 @@ def test_a_reader_sees_each_value_and_each_end_exactly_once(readings):
 
 
 def test_the_lineage_of_an_epoch_names_the_one_before():
-    began = lineage_after(None, BOOT)
+    began = Epochs(BOOT).behind(None)
     assert began == Lineage(began.epoch, began.epoch, None, BOOT)
-    follows = lineage_after((7, 8, 9), BOOT)
+    follows = Epochs(BOOT).behind((7, 8, 9))
     assert (follows.line, follows.previous) == (7, (8, 9))
     assert follows.epoch not in {7, 8, 0}
 

@@ -12,7 +12,7 @@ import pytest
 
 from collector.flow.mark import Withheld
 from collector.flow.pump import LONGEST_WAIT_S, Batch, Pump
-from collector.sinks.remote_write import RemoteWrite
+from tests.lab.remote_write import RemoteWrite
 from tests.unit.sinks.batches import batch, rounds, times, words
 from tests.unit.sinks.peer import Judged, Peer, Seen, answer
 

@@ -15,8 +15,8 @@ from collector.frames.frame import frame
 from collector.series import Kind
 from collector.sinks.pace import Pace
 from collector.sinks.post import Exchange
-from collector.sinks.remote_write import RemoteWrite
 from collector.sinks.reply import Ambiguous
+from tests.lab.remote_write import RemoteWrite
 from tests.unit.sinks.batches import (
     LINEAGE,
     NOW_MS,

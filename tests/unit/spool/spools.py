@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collector.rounds.recorder import lineage_after
+from collector.rounds.recorder import Epochs
 from collector.spool.cursor import Cursor
 from collector.spool.spool import Limits, Spool
 from tests.unit.examples import BOOT, STREAM
@@ -42,7 +42,7 @@ class Writer:
         self.chain = spool.chain(tier)
         self.known = dictionary_of(stream=STREAM._replace(tier=tier))
         last = spool.last(tier)
-        self.lineage = lineage_after(last and last[:3], BOOT)
+        self.lineage = Epochs(BOOT).behind(last and last[:3])
         self.next_seq = last.seq + 1 if last else 1
         self.dropped = 0
 

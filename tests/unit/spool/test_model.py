@@ -34,7 +34,7 @@ from collector.frames import frame as frames
 from collector.frames.dictionary import Dictionary
 from collector.frames.frame import Lineage
 from collector.rounds import recorder
-from collector.rounds.recorder import Epochs, lineage_after
+from collector.rounds.recorder import Epochs
 from collector.spool import spool as spools
 from collector.spool.cursor import Cursor
 from collector.spool.position import load_position
@@ -108,7 +108,7 @@ class SpoolMachine(RuleBasedStateMachine):
         limits = Limits(12 * _SEGMENT_BYTES, lambda _: 0)
         self.spool = Spool(self.place, "store-0412", "node-1", limits)
         last = self.spool.last(_TIER)
-        self.lineage = lineage_after(last and last[:3], BOOT)
+        self.lineage = Epochs(BOOT).behind(last and last[:3])
         self.next_seq = last.seq + 1 if last else 1
         self.volatile = Epochs(BOOT).volatile()
         self.held = 0  # rounds of that line
