@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from collector.admin.wire import Failure
 from collector.errors import SourceError
-from collector.jmx import BeanInfo, Client, JmxError, ObjectName, unquote
+from collector.jmx import BeanInfo, CallFailed, Client, JmxError, ObjectName, unquote
 
 NAMES = "kafka.server:type=app-info,*"
 STATE = "kafka.server:type=KafkaServer,name=BrokerState"
@@ -17,6 +17,7 @@ STATE = "kafka.server:type=KafkaServer,name=BrokerState"
 
 SIZES = "kafka.log:type=Log,name=Size,*"
 DIRECTORIES = "kafka.log:type=LogManager,name=LogDirectoryOffline,*"
+REPLICAS = "kafka.server:type=ReplicaManager,name=PartitionCount"
 MOST_LOGS = 5_000
 """Replicas whose size is read. With more there are no sizes: each is a call a round."""
 AGAIN_S = 300.0
@@ -98,12 +99,17 @@ class OwnBroker:
             return Disks()
         if self._too_many and time.monotonic() < self._count_at:
             return Disks(directories=directories, left_out=self._too_many)
+        sizes: dict[tuple[str, int], float] = {}
         try:
-            sizes = _sizes(self._jvm, until)
+            # By the broker's own count: 10,000 sizes are not to be read to learn that.
+            count = _replicas(self._jvm, until)
+            if count <= MOST_LOGS:
+                sizes = _sizes(self._jvm, until)
+                count = len(sizes)
         except (JmxError, SourceError) as error:
             failure = Failure("read sizes of replicas", "JMX", str(error))
             return Disks(directories=directories, left_out=self._too_many, failure=failure)
-        self._too_many = len(sizes) if len(sizes) > MOST_LOGS else 0
+        self._too_many = count if count > MOST_LOGS else 0
         if self._too_many:
             self._count_at = time.monotonic() + AGAIN_S
             return Disks(directories=directories, left_out=self._too_many)
@@ -138,6 +144,15 @@ def _directories(jvm: Client, deadline: float) -> dict[str, bool]:
         if values and isinstance(values[0], int | float):
             found[unquote(name.properties["logDirectory"])] = values[0] > 0
     return found
+
+
+def _replicas(jvm: Client, deadline: float) -> int:
+    """Return how many replicas the broker says it has; 0 when it doesn't say."""
+    try:
+        values = [value for _, value in jvm.get(REPLICAS, ("Value",), deadline)]
+    except CallFailed:
+        return 0
+    return int(values[0]) if values and isinstance(values[0], int | float) else 0
 
 
 def _sizes(jvm: Client, deadline: float) -> dict[tuple[str, int], float]:

@@ -12,9 +12,10 @@ import pytest
 
 from collector.cluster import own_broker
 from collector.cluster.own_broker import Disks, OwnBroker
-from collector.jmx import JmxError, ObjectName, Unreachable
+from collector.jmx import CallFailed, JmxError, ObjectName, Unreachable
 
 BROKER: dict[str, Any] = {
+    own_broker.REPLICAS: 2,
     "kafka.server:type=KafkaServer,name=BrokerState": 3,
     "kafka.server:type=app-info,id=7": "4.3.1",
     'kafka.log:type=LogManager,name=LogDirectoryOffline,logDirectory="/var/lib/kafka"': 0,
@@ -46,9 +47,11 @@ class Paper:
             raise LATE
         return [ObjectName(name) for name in self.beans if fnmatchcase(name, pattern)]
 
-    def get(self, name: ObjectName, attributes: Sequence[str], _deadline: float) -> object:
+    def get(self, name: ObjectName | str, attributes: Sequence[str], _deadline: float) -> object:
         assert attributes == ("Value",)
-        return [(None, self.beans[name.text])]
+        if str(name) not in self.beans:
+            raise CallFailed("gone", java_class="javax.management.InstanceNotFoundException")
+        return [(None, self.beans[str(name)])]
 
     def scrape(self, _deadline: float) -> object:
         self.scrapes += 1
@@ -97,6 +100,18 @@ def test_too_many_sizes_are_counted_and_not_read_at_each_round(monkeypatch: pyte
     broker = own(jvm)
     for _ in range(3):
         assert disks(broker) == Disks({}, DIRECTORIES, left_out=2)
+    assert jvm.scrapes == 0, "read to be counted"
+
+
+def test_too_many_sizes_are_known_by_reading_them_when_the_broker_gives_no_count(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(own_broker, "MOST_LOGS", 1)
+    jvm = Paper(BROKER | LOGS)
+    del jvm.beans[own_broker.REPLICAS]
+    broker = own(jvm)
+    for _ in range(3):
+        assert disks(broker) == Disks({}, DIRECTORIES, left_out=2)
     assert jvm.scrapes == 1
 
 
@@ -107,6 +122,7 @@ def test_sizes_come_back_when_there_are_no_longer_too_many(monkeypatch: pytest.M
     broker = own(jvm)
     assert disks(broker).left_out == 2
     del jvm.beans["kafka.log:type=Log,name=Size,topic=orders,partition=0"]
+    jvm.beans[own_broker.REPLICAS] = 1
     assert disks(broker) == Disks({("orders", 1): 50}, DIRECTORIES)
 
 
