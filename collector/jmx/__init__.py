@@ -16,7 +16,8 @@ around it.
 **Reading.** `Client.scrape` connects when it must, finds the MBeans, and reads all that the
 `Selection` wants; `names`, `info` and `get` are for a look at single MBeans. Calls are pipelined:
 a scrape costs a few round trips however many MBeans there are. MBeans that come and go are found
-within `refresh_s`. Every method takes a deadline, a `time.monotonic()` value.
+within `refresh_s`. A selection that is `Narrowed` says what the server need not send: a broker with
+10,000 partitions has 110,000 MBeans. Every method takes a deadline, a `time.monotonic()` value.
 
 **Values.** A `Layout` says where the values of one MBean's answer stand: `slots[i]` belongs to
 `values[i]`. It is the same object from scrape to scrape, with a `tag` for what the caller wants to
@@ -53,7 +54,7 @@ from collector.jmx.limits import Limits
 from collector.jmx.mbeans import AttributeInfo, BeanInfo
 from collector.jmx.objectname import ObjectName, unquote
 from collector.jmx.scrape import Scrape
-from collector.jmx.selection import Numbers, Selection
+from collector.jmx.selection import Narrowed, Numbers, Selection
 from collector.jmx.session import Counts
 from collector.jmx.values import Row, Slot, Value
 
@@ -68,6 +69,7 @@ __all__ = [
     "JmxError",
     "Layout",
     "Limits",
+    "Narrowed",
     "Numbers",
     "ObjectName",
     "PeerBrokeProtocol",

@@ -1,7 +1,8 @@
 """How much a server may make us read and keep.
 
-The largest honest answer met so far (the names of 3,888 MBeans) has 0.5 MB, 12,000 items and a
-depth of 4. A stream of Java objects has no length in front, so each bound is checked while reading.
+The largest honest answer met so far (names and classes of 111,000 MBeans) has 10 MB, 333,000 items
+and a depth of 4. A stream of Java objects has no length in front, so each bound is checked while
+reading.
 """
 
 from __future__ import annotations

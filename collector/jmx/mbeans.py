@@ -13,25 +13,58 @@ from typing import Final, NamedTuple
 
 from collector.jmx.errors import PeerBrokeProtocol
 from collector.jmx.javadata import Instance
+from collector.jmx.javastream import MAGIC
 from collector.jmx.jrmp import string
 
 NULL: Final = b"\x70"
-_CLASS_END: Final = b"\x78\x70"  # no further class annotation, no superclass
+_ANNOTATION: Final = NULL + b"\x78"  # no place to load the class from
 
 
-def _class(name: bytes, version: int, flags: int) -> bytes:
+def _class(
+    name: bytes, version: int, flags: int, fields: Sequence[bytes] = (), parent: bytes = NULL
+) -> bytes:
     return (
         b"\x72"
         + struct.pack(">H", len(name))
         + name
-        + struct.pack(">qBH", version, flags, 0)
-        + b"\x70"
-        + _CLASS_END
+        + struct.pack(">qBH", version, flags, len(fields))
+        + b"".join(fields)
+        + _ANNOTATION
+        + parent
     )
+
+
+def _field(code: bytes, name: bytes, java_type: bytes = b"") -> bytes:
+    """A field of a class; `java_type` of an object or an array."""
+    of_type = b"\x74" + struct.pack(">H", len(java_type)) + java_type if java_type else b""
+    return code + struct.pack(">H", len(name)) + name + of_type
 
 
 OBJECT_NAME: Final = b"\x73" + _class(b"javax.management.ObjectName", 1081892073854801359, 3)
 _STRING_ARRAY: Final = b"\x75" + _class(b"[Ljava.lang.String;", -5921575005990323385, 2)
+_BYTE_ARRAY: Final = b"\x75" + _class(b"[B", -5984413125824719648, 2)
+_QUERY: Final = b"Ljavax/management/QueryExp;"
+_QUERY_EVAL: Final = _class(b"javax.management.QueryEval", 2675899265640874796, 2)
+_NOT: Final = b"\x73" + _class(
+    b"javax.management.NotQueryExp",
+    5269643775896723397,
+    2,
+    [_field(b"L", b"exp", _QUERY)],
+    _QUERY_EVAL,
+)
+_OR: Final = b"\x73" + _class(
+    b"javax.management.OrQueryExp",
+    2962973084421716523,
+    2,
+    [_field(b"L", b"exp1", _QUERY), _field(b"L", b"exp2", _QUERY)],
+    _QUERY_EVAL,
+)
+_MARSHALLED: Final = b"\x73" + _class(
+    b"java.rmi.MarshalledObject",
+    8988374069173025854,
+    2,
+    [_field(b"I", b"hash"), _field(b"[", b"locBytes", b"[B"), _field(b"[", b"objBytes", b"[B")],
+)
 
 
 def object_name(text: str) -> bytes:
@@ -47,9 +80,25 @@ def credentials(username: str | None, password: str | None) -> bytes:
     return NULL if username is None else strings((username, password or ""))
 
 
-def query(pattern: str) -> bytes:
-    """Arguments of queryNames and queryMBeans: a pattern, no query expression."""
-    return object_name(pattern) + NULL + NULL
+def query(pattern: str, left_out: Sequence[str] = ()) -> bytes:
+    """Arguments of queryNames and queryMBeans: a pattern, and patterns of what it is not to send.
+
+    The latter are Java's own `Query.not(Query.or(...))`, in which patterns of names are conditions.
+    """
+    if not left_out:
+        return object_name(pattern) + NULL + NULL
+    condition = MAGIC + _NOT + _any(left_out)
+    # Its hash is only for comparing two; no class in it comes from another place.
+    held = _MARSHALLED + bytes(4) + NULL + _BYTE_ARRAY + struct.pack(">i", len(condition))
+    return object_name(pattern) + held + condition + NULL
+
+
+def _any(patterns: Sequence[str]) -> bytes:
+    """One of these; as a tree that is as flat as can be, since JVMs may bound the depth."""
+    if len(patterns) == 1:
+        return object_name(patterns[0])
+    half = (len(patterns) + 1) // 2
+    return _OR + _any(patterns[:half]) + _any(patterns[half:])
 
 
 def about(text: str) -> bytes:

@@ -7,17 +7,18 @@ class of those that are new.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from collector.jmx import jrmp, mbeans
 from collector.jmx.bean import Bean, Probe
-from collector.jmx.errors import PeerBrokeProtocol
+from collector.jmx.errors import JmxError, PeerBrokeProtocol
 from collector.jmx.exchange import Call
 from collector.jmx.infos import Infos, Maybe
 from collector.jmx.limits import Limits
 from collector.jmx.mbeans import BeanClass, BeanInfo
 from collector.jmx.objectname import ObjectName
-from collector.jmx.selection import Selection
+from collector.jmx.selection import Narrowed, Selection
 from collector.jmx.session import Session
 from collector.jmx.templates import Budget, Shape
 
@@ -42,6 +43,7 @@ class Plan:
         self._former: Mapping[str, Bean | None] = {}
         self._shapes: dict[tuple[str, ...], Shape] = {}
         self._has_changed = False
+        self._narrowed = selection if isinstance(selection, Narrowed) else None
 
     def forget(self) -> None:
         """Ask for everything anew: another JVM may have taken the place of the one we knew.
@@ -51,6 +53,7 @@ class Plan:
         self._former = self._known or self._former
         self._known = {}
         self._infos.forget()
+        self._narrowed = self._selection if isinstance(self._selection, Narrowed) else None
         for bean in self.beans:
             bean.bad = {}
 
@@ -109,9 +112,18 @@ class Plan:
 
     def _query(self, session: Session, method: int, deadline: float) -> Iterator[Any]:
         read = mbeans.read_beans if method == jrmp.QUERY_MBEANS else mbeans.read_names
-        calls = [Call(mbeans.query(pattern), read) for pattern in self._selection.patterns]
-        for answer in session.ask_all(method, calls, deadline):
-            yield from answer
+        patterns = self._selection.patterns
+        if self._narrowed:
+            left_out = self._narrowed.leaves_out
+            calls = [Call(mbeans.query(one, left_out(one)), read) for one in patterns]
+            answers = session.ask(method, calls, deadline)
+            if not any(isinstance(answer, JmxError) for answer in answers):
+                return chain.from_iterable(answers)
+            # A JVM may refuse what it does not expect (com.sun.management.jmxremote.serial.filter.
+            # pattern), or read a pattern otherwise than we do: without a condition it tells more.
+            self._narrowed = None
+        calls = [Call(mbeans.query(one), read) for one in patterns]
+        return chain.from_iterable(session.ask_all(method, calls, deadline))
 
     def _wants(self, text: str, class_name: str) -> bool:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from collector.jmx.mbeans import BeanInfo
 from collector.jmx.objectname import ObjectName
@@ -21,6 +21,19 @@ class Selection(Protocol):
 
     def attributes(self, name: ObjectName, info: BeanInfo) -> Sequence[str]:
         """Return the attributes to read; none leaves the MBean out."""
+        ...
+
+
+@runtime_checkable
+class Narrowed(Selection, Protocol):
+    """A selection that knows which names the server need not send at all.
+
+    `wants` is asked about the others as always, and about these too where a server doesn't take
+    the condition: it may not want what is left out.
+    """
+
+    def leaves_out(self, pattern: str) -> Sequence[str]:
+        """Return patterns of MBeans that match one of `patterns` and are not wanted."""
         ...
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 _PAIR = re.compile(r'([^,=:*?"\n]+)=("(?:[^"\\\n]|\\[\\"n?*])*"|[^,=:"\n]*)')
+_WILD = re.compile(r"[*?]")
 
 
 class ObjectNameError(ValueError):
@@ -54,6 +55,19 @@ class ObjectNamePattern:
             if value is None or not is_meant(value):
                 return False
         return self._domain(domain)
+
+
+def may_share(one: str, other: str) -> bool:
+    """Say whether two patterns may match the same bean, by their domains. May say yes in vain."""
+    first, second = (text.partition(":")[0] for text in (one, other))
+    fixed, other_fixed = (_WILD.split(text, maxsplit=1)[0] for text in (first, second))
+    if fixed == first and other_fixed == second:
+        return first == second
+    if fixed == first:
+        return first.startswith(other_fixed)
+    if other_fixed == second:
+        return second.startswith(fixed)
+    return fixed.startswith(other_fixed) or other_fixed.startswith(fixed)
 
 
 def _matcher(text: str) -> Callable[[str], bool]:

@@ -14,7 +14,7 @@ from collector.names.java_text import (
     value_text,
     without_reserved_suffix,
 )
-from collector.names.object_names import ObjectNamePattern
+from collector.names.object_names import ObjectNamePattern, may_share
 from collector.names.rule import Labels, Named, Rule, label_name
 from collector.names.subject import Bean, Subject
 from collector.series import Kind
@@ -53,6 +53,17 @@ class RuleSet:
     def patterns(self) -> tuple[str, ...]:
         """The ObjectName patterns to ask a server for."""
         return tuple(pattern.text for pattern in self.include) or ("*:*",)
+
+    @property
+    def left_out(self) -> tuple[ObjectNamePattern, ...]:
+        """Patterns of beans that are not read, whatever else is said of them."""
+        return self.exclude if self.include else (*self.exclude, *self.exclude_jvm)
+
+    def never_reads(self, text: str) -> bool:
+        """Say whether no bean of an ObjectName pattern is read. May say no in vain."""
+        return any(text == one.text for one in self.left_out) or not any(
+            may_share(text, pattern) for pattern in self.patterns
+        )
 
     def covers(self, domain: str, properties: Mapping[str, str]) -> bool:
         """Say whether a bean is to be read at all."""

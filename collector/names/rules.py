@@ -16,6 +16,7 @@ from pathlib import Path
 
 from collector.errors import ConfigError
 from collector.names.document import MAX_BYTES, did_you_mean
+from collector.names.object_names import may_share
 from collector.names.rule_file import ProblemsFound, parse_rule_file
 from collector.names.rule_set import RuleSet
 
@@ -40,6 +41,18 @@ class Rules:
         """The ObjectName patterns to ask a server for, each once."""
         patterns = dict.fromkeys(text for each in self.sets for text in each.patterns)
         return ("*:*",) if "*:*" in patterns else tuple(patterns)
+
+    def leaves_out(self, pattern: str) -> Sequence[str]:
+        """Return ObjectName patterns of what no set reads, though `pattern` may match it.
+
+        A server that is told of them sends a few hundred names where it has a hundred thousand.
+        """
+        found = dict.fromkeys(one.text for each in self.sets for one in each.left_out)
+        return [
+            text
+            for text in found
+            if may_share(text, pattern) and all(each.never_reads(text) for each in self.sets)
+        ]
 
 
 def load_rules(names: Sequence[str], directory: Path | None = None) -> Rules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -248,6 +249,55 @@ def test_a_selection_that_wants_little_gets_little(jvm: Jvm):
             "First"
         }
         assert len(scrape.readings) == 2
+
+
+class Narrow(Numbers):
+    """Reads one MBean of `odd`, and keeps which names it was asked about."""
+
+    left_out = ("many:*", "odd:type=Changing,*", "odd:type=C*")
+
+    def __init__(self) -> None:
+        super().__init__(("odd:*", "many:*"))
+        self.asked: set[str] = set()
+
+    def leaves_out(self, pattern: str) -> tuple[str, ...]:
+        return self.left_out if pattern in self.patterns else ()
+
+    def wants(self, name: ObjectName, class_name: str) -> bool:
+        self.asked.add(name.text)
+        return name.text == "odd:type=Values"
+
+
+def names(jvm: Jvm, *patterns: str) -> set[str]:
+    with reader(jvm) as client:
+        return {name.text for one in patterns for name in client.names(one, soon())}
+
+
+def test_names_that_nobody_wants_are_not_sent(jvm: Jvm):
+    selection = Narrow()
+    with Client("127.0.0.1", jvm.port, selection=selection, refresh_s=0.0) as client:
+        first = client.scrape(soon())
+        again = client.scrape(soon())
+        assert client.counts.connections == 1
+    assert len(again.readings) == 1
+    assert first.generation == again.generation
+    left_out = names(jvm, *Narrow.left_out)
+    assert len(left_out) > 100
+    assert selection.asked == names(jvm, "odd:*") - left_out
+
+
+def test_a_jvm_that_refuses_the_condition_is_asked_without_it(jvm: Jvm, tmp_path: Path):
+    selection = Narrow()
+    agent = {"serial.filter.pattern": "!javax.management.NotQueryExp;*"}
+    with (
+        Jvm(tmp_path, java=jvm.command[0], agent=agent) as strict,
+        Client("127.0.0.1", strict.port, selection=selection, refresh_s=0.0) as client,
+    ):
+        assert len(client.scrape(soon()).readings) == 1
+        calls = client.counts.calls
+        assert len(client.scrape(soon()).readings) == 1
+        assert client.counts.calls - calls == len(selection.patterns) + 1, "refused once is enough"
+        assert selection.asked >= names(strict, *Narrow.left_out)
 
 
 def test_attributes_that_a_dynamic_mbean_gets_are_followed(jvm: Jvm):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.names.object_names import ObjectNameError, ObjectNamePattern
+from collector.names.object_names import ObjectNameError, ObjectNamePattern, may_share
 from tests.unit.names.inventory import bean
 
 
@@ -40,3 +40,24 @@ def test_patterns_match_as_in_java(pattern, name, is_meant):
 def test_what_is_no_object_name_is_refused(text):
     with pytest.raises(ObjectNameError):
         ObjectNamePattern(text)
+
+
+@pytest.mark.parametrize(
+    "one,other,answer",
+    [
+        ("kafka.log:type=Log,*", "kafka*:*", True),
+        ("kafka.log:type=Log,*", "kafka.log:*", True),
+        ("kafka.log:type=Log,*", "*:*", True),
+        ("kafka.log:type=Log,*", "*.log:*", True),
+        ("kafka*:*", "kafka.s*:*", True),
+        ("kafka.?og:*", "kafka*:*", True),
+        ("kafka.log:type=Log,*", "kafka.cluster:*", False),
+        ("kafka.log:type=Log,*", "java.lang:type=Memory", False),
+        ("kafka*:*", "java.*:*", False),
+        ("kafka.log:*", "kafka:*", False),
+        ("kafka.log*:*", "kafka:*", False),
+    ],
+)
+def test_patterns_may_share_a_bean_when_their_domains_may(one, other, answer):
+    assert may_share(one, other) is answer
+    assert may_share(other, one) is answer
