@@ -1,0 +1,1 @@
+"""Sinks: receivers at the far end, one protocol each. Begin with `delivery.py`."""

@@ -1,0 +1,1 @@
+"""The telemetry topic: `writer.py` is its near side, `reader.py` its far side."""
