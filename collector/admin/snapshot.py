@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -66,32 +66,34 @@ class Snapshot:
         metadata = calls.list_topics("list topics")
         if metadata is None:
             return
-        topics = self._topics(metadata)
         stand_in = min(metadata.brokers, default=-1)
+        coordinators = _coordinators(metadata, stand_in)
+        topics = self._topics(metadata)
         ours = self._ours(topics, stand_in)
         calls.tell(Topics(ours))
         calls.tell_failures()
         # A partition without a leader would hold up the call for all others until its time-out.
-        self._tell_offsets([(t.name, p.id) for t in ours for p in t.partitions if p.leader >= 0])
-        groups = self._groups(self._listed(listing), _coordinators(metadata, stand_in), stand_in)
+        places = [(t.name, p.id) for t in ours for p in t.partitions if p.leader >= 0]
+        led = {t.name: {p.id for p in t.partitions if p.leader >= 0} for t in topics}
+        del metadata, topics, ours  # told; 10,000 partitions are some MiB, and futures are to come
+        self._tell_offsets(places)
+        groups = self._groups(self._listed(listing), coordinators, stand_in)
         calls.tell(Groups(groups))
         calls.tell_failures()
-        known = {t.name for t in topics}
-        led = {(t.name, p.id) for t in topics for p in t.partitions if p.leader >= 0}
-        self._tell_commits([g.name for g in groups], known, led)
+        self._tell_commits([g.name for g in groups], led)
 
     def _topics(self, metadata: ClusterMetadata) -> list[Topic]:
-        """Return the topics that match, whoever leads them."""
+        """Return the topics that match, whoever leads them; take them out of the metadata."""
         topics: list[Topic] = []
         for name in sorted(metadata.topics, key=lambda name: (name.startswith("__"), name)):
-            found = metadata.topics[name]
+            found = metadata.topics.pop(name)
             if not self._is_topic_wanted(name):
                 continue
             if found.error is not None:
                 self._calls.failed("list topics", *named(found.error), name)
                 continue
             partitions = [
-                Partition(p.id, p.leader, list(p.replicas), list(p.isrs))
+                Partition(p.id, p.leader, p.replicas, p.isrs)
                 for p in sorted(found.partitions.values(), key=lambda p: p.id)
             ]
             topics.append(Topic(name, partitions))
@@ -122,7 +124,8 @@ class Snapshot:
                 ("read oldest offsets", dict.fromkeys(batch, OLDEST)),
                 ("read end offsets", dict.fromkeys(batch, END)),
             )
-            self._oldest |= starts
+            # Under the keys of `places`: in an answer each has a text of its own for its topic.
+            self._oldest |= {at: starts[at] for at in batch if at in starts}
             offsets = [(*at, starts.get(at, -1), ends.get(at, -1)) for at in batch]
             calls.tell(Offsets(offsets, is_last=False))
             calls.tell_failures()
@@ -177,7 +180,8 @@ class Snapshot:
                 groups.append(Group(name, found.state.name, found.type.name, members, coordinator))
         return groups
 
-    def _tell_commits(self, names: Sequence[str], topics: set[str], led: set[Place]) -> None:
+    def _tell_commits(self, names: Sequence[str], led: Mapping[str, set[int]]) -> None:
+        """Tell what groups have committed; `led` are the partitions of all topics that match."""
         calls = self._calls
         room, left_out = self._request.max_commits, 0
         for batch in batches(names, GROUPS_PER_CALL):
@@ -193,14 +197,16 @@ class Snapshot:
                 for tp in found.topic_partitions or []:
                     if tp.error is not None:
                         calls.failed("read committed offsets", *named(tp.error), name)
-                    elif tp.offset >= 0 and tp.topic in topics:  # below 0: nothing committed
+                    elif tp.offset >= 0 and tp.topic in led:  # below 0: nothing committed
                         commits[place_of(tp)] = tp.offset
                 if len(commits) > room:
                     left_out += len(commits)
                     continue
                 room -= len(commits)
                 committed[name] = commits
-            places = sorted({at for commits in committed.values() for at in commits if at in led})
+            places = sorted(
+                {at for commits in committed.values() for at in commits if at[1] in led[at[0]]}
+            )
             ends = self._ends_of(places)
             for name, commits in committed.items():
                 offsets = [
