@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from tests.lab import parts
-from tests.lab.booted import Booted, install
+from tests.lab.booted import INSTALLED, Booted, install
 from tests.lab.kafka import Kafka
+from tests.lab.pages import commands
 from tests.lab.ports import free_port
 from tests.lab.prometheus import Prometheus
 from tests.lab.waiting import wait_for
@@ -30,7 +31,7 @@ WATCHDOG_SECONDS = 5  # instead of 120, to see it bite
 
 
 class Site(Booted):
-    """A machine with the unit as it is shipped, and with what its administrator added."""
+    """A machine with what an administrator has in hand, before the page is typed."""
 
     def __init__(self, folder: Path, kafka: Kafka, centre: Prometheus) -> None:
         self.url = f"http://{HOST}:{free_port()}"
@@ -60,9 +61,9 @@ class Site(Booted):
             RestartSec=1
         """
         files = {
-            f"etc/systemd/system/{UNIT}": (parts.PROJECT / "deploy/systemd" / UNIT).read_text(),
+            f"root/deploy/systemd/{UNIT}": (parts.PROJECT / "deploy/systemd" / UNIT).read_text(),
             f"etc/systemd/system/{UNIT}.d/here.conf": added,
-            CONFIG: json.dumps(self.settings),
+            "root/config.yaml": json.dumps(self.settings),
             "etc/edgevitals/token": "a-secret",
         }
         super().__init__(folder, files)
@@ -135,9 +136,11 @@ def site(
             print(one.journal(UNIT)[-20_000:])
 
 
-def test_it_starts_before_kafka_does(site, kafka):
-    done = site.ctl("enable", "--now", UNIT)
-    assert done.returncode == 0, f"{done.stderr}\n{site.journal(UNIT)}"
+def test_it_starts_before_kafka_does_by_what_the_page_says(site, kafka):
+    install, typed = commands("systemd.md").split("\n", 1)
+    assert install.startswith(f"python3 -m venv /{INSTALLED} && "), "it is there already"
+    done = site.run("sh", "-exc", f"cd /root\n{typed}")
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{site.journal(UNIT)}"
     wait_for(lambda: site.up("kafka") is False, SOON, "a round that says that Kafka is away")
     assert site.show(UNIT, "ActiveState") == "active"
     wait_for(lambda: "1 of 2 targets up" in site.show(UNIT, "StatusText"), SOON, "it says so")
@@ -201,6 +204,15 @@ def test_a_reload_changes_the_sources_and_a_bad_file_changes_nothing(site):
     assert site.show(UNIT, "ActiveState") == "active"
     assert site.up("itself")
     site.configure(sources=sources)
+    assert site.pid == before
+
+
+def test_a_signal_by_hand_is_sent_as_the_page_says(site):
+    before = site.pid
+    site.configure()
+    done = site.run("sh", "-exc", f"PATH=/{INSTALLED}/bin:$PATH\n{commands('reload.md')}")
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    wait_for(lambda: site.up("kafka") and site.up("itself") is None, SOON, "the first sources")
     assert site.pid == before
 
 

@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from docs.__main__ import FOLDER
 from tests.lab import go, parts
 from tests.lab.kafka import Kafka
+from tests.lab.pages import commands
 from tests.lab.ports import free_port
 from tests.lab.process import Process
 from tests.lab.prometheus import Prometheus
@@ -22,13 +22,6 @@ from tests.real.edge import HOST, PROGRAM, environment
 SECONDS = 100.0
 INSTALL = "python3 -m venv /opt/edgevitals\n/opt/edgevitals/bin/pip install edgevitals\n"
 """What test_package.py does, with what is built here."""
-
-
-def commands(page: str) -> str:
-    """The blocks of a page that begin with ```sh, one after the other."""
-    return "".join(
-        re.findall(r"^```sh\n(.*?)^```$", (FOLDER / page).read_text(), re.MULTILINE | re.DOTALL)
-    )
 
 
 def type_all(script: str, replaced: Mapping[str, str], place: Path, **variables: str) -> str:
