@@ -49,6 +49,12 @@ READ_BY_ALERTS = (
         "Id of the leader of the KRaft quorum as this node knows it, -1 when it knows none.",
     ),
     _gauge(
+        "kafka_server_raft_metrics_high_watermark",
+        "",
+        (),
+        "End of the metadata log's part that is committed, as this node knows it; -1 for none.",
+    ),
+    _gauge(
         "kafka_server_kafkaserver_brokerstate",
         "",
         (),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from collector.cluster.own_broker import Logs, OwnBroker
 from collector.config import Address, JmxConfig, load
 from collector.jmx import Client, JmxError
 from collector.names.rules import load_rules
-from collector.series import SeriesTable, TargetSeries
+from collector.series import Series, SeriesTable, TargetSeries
 from collector.sources.jmx_target import jmx_source
 from collector.sources.kafka import KafkaSource
 from collector.targets import cluster
@@ -180,21 +182,18 @@ OF_REPLICATION = (
 )  # fmt: skip
 """What each node tells of replicas, logs and the quorum, under the profile default."""
 
+RULES = Path(__file__).parents[2] / "alerts/kafka.yaml"
+
 
 def test_replicas_logs_and_the_quorum_are_told_by_each_node(brokers: Brokers):
     found: dict[int, dict[str, float]] = {}
     states = []
-    for number, node in brokers.nodes.items():
-        table = SeriesTable()
-        jvm = JmxConfig(address=Address(HOST, node.jmx_port))
-        source = jmx_source(jvm, load_rules(["default"]), TargetSeries(table, {}))
-        reading = source.read(time.monotonic() + 20)
-        source.close()
-        found[number] = {}
-        for series_id, value in zip(reading.series, reading.values, strict=True):
-            found[number][table[series_id].name] = value
-            if table[series_id].name == "kafka_server_raft_metrics_current_state_info":
-                states += [text for key, text in table[series_id].labels if "state" in key]
+    for number in brokers.nodes:
+        told_here = by_jmx(brokers, number)
+        found[number] = {one.name: value for one, value in told_here.items()}
+        for one in told_here:
+            if one.name == "kafka_server_raft_metrics_current_state_info":
+                states += [text for key, text in one.labels if "state" in key]
         assert sorted(set(OF_REPLICATION) - found[number].keys()) == []
     told = list(found.values())
     assert sorted(states) == ["follower", "follower", "leader"]
@@ -203,6 +202,95 @@ def test_replicas_logs_and_the_quorum_are_told_by_each_node(brokers: Brokers):
     assert found[int(leader)]["kafka_controller_kafkacontroller_activecontrollercount"] == 1
     assert {one["kafka_server_raft_metrics_number_of_voters"] for one in told} == {3}
     assert {one["kafka_controller_kafkacontroller_activebrokercount"] for one in told} == {3}
+
+
+QUORUM = (
+    "kafka_server_raft_metrics_current_leader",
+    "kafka_server_raft_metrics_high_watermark",
+    "kafka_controller_kafkacontroller_activecontrollercount",
+)
+LEADER, COMMITTED = QUORUM[:2]
+SINCE_A_RECORD_MS = "kafka_server_broker_metadata_metrics_last_applied_record_lag_ms"
+MINUTES_LONG = 8
+
+
+@pytest.mark.parametrize("left", ["leader", "follower"])
+def test_a_node_that_is_left_without_a_majority_makes_the_alert_fire(
+    brokers: Brokers, promtool: Path, tmp_path: Path, left: str
+):
+    """Two of three hang. What a node told before, meanwhile and after is judged by the rules.
+
+    A follower that is left goes on to name the leader that is gone, for as long as one likes.
+    """
+    leader = int(quorum(brokers, 1)[LEADER])
+    follower, other = (node for node in brokers.nodes if node != leader)
+    one = leader if left == "leader" else follower
+    hung = [node for node in (leader, follower, other) if node != one]
+    history = [quorum(brokers, one)]
+    wait_for(lambda: quorum(brokers, one)[COMMITTED] > history[0][COMMITTED])
+    history += [quorum(brokers, one)]
+    for node in hung:
+        brokers.nodes[node].pause()
+    try:
+        if one == leader:
+            wait_for(lambda: quorum(brokers, one)[LEADER] == -1, 20.0)
+        else:
+            wait_for(lambda: quorum(brokers, one)[SINCE_A_RECORD_MS] > 4_000, 20.0)
+        alone = quorum(brokers, one)
+        assert alone[LEADER] == (-1 if one == leader else leader)
+        again = quorum(brokers, one)
+        assert {name: again[name] for name in QUORUM} == {name: alone[name] for name in QUORUM}
+        history += [again] * MINUTES_LONG
+    finally:
+        for node in hung:
+            brokers.nodes[node].resume()
+    wait_for(lambda: quorum(brokers, one)[COMMITTED] > history[1][COMMITTED], 20.0)
+    history += [quorum(brokers, one)]
+    for node in brokers.nodes:
+        brokers.wait_until_back(node)
+
+    labels = f'site="s",node="{one}",job="kafka"'
+    series = [
+        {"series": f"{name}{{{labels}}}", "values": " ".join(str(told[name]) for told in history)}
+        for name in QUORUM
+    ]
+    alerts = 'ALERTS{alertname="EVKafkaNoController",alertstate="firing"%s}'
+    firing = {
+        "labels": alerts % ',job="kafka",scope="site",severity="critical",site="s"',
+        "value": 1,
+    }
+    cases = [
+        {"expr": alerts % "", "eval_time": f"{minute}m", "exp_samples": samples}
+        for minute, samples in ((1, []), (MINUTES_LONG, [firing]), (MINUTES_LONG + 2, []))
+    ]
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": cases}
+    file = tmp_path / "case.yaml"
+    file.write_text(
+        json.dumps({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]})
+    )
+    done = subprocess.run(
+        [promtool, "test", "rules", file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def quorum(brokers: Brokers, node: int) -> dict[str, float]:
+    """What a node tells of the quorum now."""
+    found = {one.name: value for one, value in by_jmx(brokers, node).items()}
+    return {name: found[name] for name in (*QUORUM, SINCE_A_RECORD_MS)}
+
+
+def by_jmx(brokers: Brokers, node: int) -> dict[Series, float]:
+    """All that a node tells by JMX, under the profile default."""
+    table = SeriesTable()
+    jvm = JmxConfig(address=Address(HOST, brokers.nodes[node].jmx_port))
+    source = jmx_source(jvm, load_rules(["default"]), TargetSeries(table, {}))
+    reading = source.read(time.monotonic() + 20)
+    source.close()
+    return {
+        table[series_id]: value
+        for series_id, value in zip(reading.series, reading.values, strict=True)
+    }
 
 
 def test_a_controller_that_is_no_broker_is_not_taken_for_ours(tmp_path: Path):

@@ -38,7 +38,10 @@ NOT_BEFORE: dict[str, str] = {}
 The README's "Tested with" says the same. Nothing so far: the alerts read what all of them have.
 """
 
-OF_KRAFT = {"kafka_server_raft_metrics_current_leader"}
+OF_KRAFT = {
+    "kafka_server_raft_metrics_current_leader",
+    "kafka_server_raft_metrics_high_watermark",
+}
 """What a broker with ZooKeeper does not have, and the alert has another word for."""
 
 PROJECT = Path(__file__).parents[2]
