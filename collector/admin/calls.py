@@ -38,10 +38,8 @@ class OutOfTime(Exception):  # noqa: N818 - it is what happened
 class Calls:
     """One AdminClient, for one request. `tell` is called with each part of the answer."""
 
-    def __init__(
-        self, properties: Properties, seconds: float, tell: Callable[[Answer], None]
-    ) -> None:
-        self._ends = time.monotonic() + seconds
+    def __init__(self, properties: Properties, ends: float, tell: Callable[[Answer], None]) -> None:
+        self._ends = ends
         self.tell = tell
         self._failures: dict[tuple[str, str], Failure] = {}
         self._complaints: dict[str, str] = {}

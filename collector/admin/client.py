@@ -252,7 +252,7 @@ class Admin:
             answers: list[Answer] = []
             try:
                 is_leaving = self._running().ask(
-                    self._with_seconds(call), call.deadline, answers.append
+                    self._with_end(call), call.deadline, answers.append
                 )
             except Late as late:
                 self.stats.late += 1
@@ -274,8 +274,8 @@ class Admin:
             if self._closing.wait(PAUSE_BEFORE_RETRY):
                 return
 
-    def _with_seconds(self, call: _Call) -> Request:
-        call.request.seconds = max(0.1, call.deadline - time.monotonic() - CHILD_ENDS_EARLIER)
+    def _with_end(self, call: _Call) -> Request:
+        call.request.ends = call.deadline - CHILD_ENDS_EARLIER
         return call.request
 
     def _running(self) -> AdminProcess:

@@ -41,10 +41,8 @@ LONGEST_TIMES_CALL = 0.5
 class Cycle:
     """One AdminClient, for one request. `tell` is called with each part of the answer."""
 
-    def __init__(
-        self, properties: Properties, seconds: float, tell: Callable[[Answer], None]
-    ) -> None:
-        self._calls = Calls(properties, seconds, tell)
+    def __init__(self, properties: Properties, ends: float, tell: Callable[[Answer], None]) -> None:
+        self._calls = Calls(properties, ends, tell)
 
     def end(self) -> None:
         """Drop the client."""

@@ -7,6 +7,9 @@ A message is its length in four bytes, big-endian, and then that many bytes of m
 carry no number: a request that was given up takes its child with it, so an answer always belongs
 to the request before it.
 
+A request's `ends` is when its answer is due, by the monotonic clock, which is one for both sides:
+the start of the child, or what it still does for the request before, takes of that time.
+
 Both sides import this file, so it imports nothing but msgspec: the child's memory is bounded.
 """
 
@@ -47,7 +50,7 @@ class ReadSnapshot(_Message, tag="snapshot"):
     `broker`: only what is that broker's, see `collector.admin.snapshot`.
     """
 
-    seconds: float
+    ends: float
     groups: list[str]
     topics: list[str]
     max_partitions: int
@@ -61,12 +64,12 @@ class ReadSnapshot(_Message, tag="snapshot"):
 class ReadTimes(_Message, tag="read_times"):
     """Ask for the first offset of (topic, partition) whose record is not before a time in ms."""
 
-    seconds: float
+    ends: float
     places: list[tuple[str, int, int]]
 
 
 class CreateTopic(_Message, tag="create"):
-    seconds: float
+    ends: float
     name: str
     partitions: int
     replication_factor: int
@@ -74,22 +77,22 @@ class CreateTopic(_Message, tag="create"):
 
 
 class DescribeTopic(_Message, tag="describe"):
-    seconds: float
+    ends: float
     name: str
 
 
 class ReadTopicConfigs(_Message, tag="read_configs"):
-    seconds: float
+    ends: float
     names: list[str]
 
 
 class ReadBrokerConfigs(_Message, tag="read_configs_of_brokers"):
-    seconds: float
+    ends: float
     ids: list[int]
 
 
 class ListBrokers(_Message, tag="brokers"):
-    seconds: float
+    ends: float
 
 
 class ReadRights(_Message, tag="read_rights"):
@@ -98,7 +101,7 @@ class ReadRights(_Message, tag="read_rights"):
     `cluster`: and whether we may read the settings of brokers.
     """
 
-    seconds: float
+    ends: float
     topics: list[str]
     groups: list[str]
     to_create: list[str]

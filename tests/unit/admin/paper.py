@@ -6,6 +6,7 @@ not known, leaders that one call never learns, records that come between any two
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -140,7 +141,7 @@ class Paper:
 
 def calls_on(paper: Paper, told: list[Answer], seconds: float = 10.0) -> Calls:
     """The calls of a request, made on paper. The real client has no broker to go to."""
-    calls = Calls({}, seconds, told.append)
+    calls = Calls({}, time.monotonic() + seconds, told.append)
     calls.client = cast("Any", paper)
     return calls
 
