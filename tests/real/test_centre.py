@@ -16,7 +16,7 @@ from tests.lab.kafka import Kafka
 from tests.lab.traffic import Traffic
 from tests.lab.waiting import wait_for
 from tests.real.centre import CENTRAL, IN_CONTAINERS, PROJECT, TOKEN, Centre, hurry, services
-from tests.real.edge import SITE, Edge, jmx, sink
+from tests.real.edge import SITE, SOON, Edge, jmx, sink
 
 ROUTES = CENTRAL / "alertmanager.yml"
 ALERTS = [
@@ -169,7 +169,7 @@ def test_a_dark_site_mutes_its_other_alerts_and_never_what_counts_down(centre: C
         "dark: active": {"EVSiteSilent", *NEVER_MUTED},
         "dark: suppressed": names - NEVER_MUTED,
     }
-    wait_for(lambda: states() == expected, 20.0, "the states of all alerts")
+    wait_for(lambda: states() == expected, SOON, "the states of all alerts")
     assert names >= NEVER_MUTED
 
 
@@ -198,7 +198,7 @@ def test_the_worse_mutes_the_milder_and_a_broker_what_follows_from_it(centre: Ce
 
     muted = {("EVDiskRunway", "warning"), ("EVTargetDown", "kafka")}
     muted |= {("EVKafkaUnderReplicated", "warning")}
-    wait_for(lambda: suppressed() == muted, 20.0, "what is muted")
+    wait_for(lambda: suppressed() == muted, SOON, "what is muted")
     states = [one["status"]["state"] for one in centre.alertmanager.alerts()]
     assert states.count("suppressed") == 3
 
@@ -209,7 +209,6 @@ def test_hurried_is_only_what_waits():
     )
 
 
-@pytest.mark.timeout(240)
 def test_a_broker_that_dies_reaches_a_person_and_so_does_its_return(tmp_path: Path):
     """The whole way: broker, collector, Prometheus, rules, Alertmanager, webhook; and back."""
     with (
@@ -222,13 +221,13 @@ def test_a_broker_that_dies_reaches_a_person_and_so_does_its_return(tmp_path: Pa
             sinks=[sink(centre.prometheus.write_url, pulse=True)],
         ),
     ):
-        wait_for(lambda: centre.calls("deadman"), 30.0, "the dead man's switch")
+        wait_for(lambda: centre.calls("deadman"), SOON, "the dead man's switch")
         with Traffic(broker.bootstrap):
             read = {metric.name for metric in READ_BY_ALERTS}
             wait_for(lambda: names_at(centre, read) == read, 60.0, "all that the alerts read")
         rules = centre.prometheus.rules()
         recorded = {rule["name"] for rule in rules if rule["type"] == "recording"} - NEED_A_LINK
-        wait_for(lambda: names_at(centre, recorded) == recorded, 30.0, "all that is recorded")
+        wait_for(lambda: names_at(centre, recorded) == recorded, SOON, "all that is recorded")
         assert {rule["name"] for rule in rules} >= {rule["alert"] for rule in ALERTS}
         rules = centre.prometheus.rules()
         assert [(rule["name"], rule.get("lastError")) for rule in rules if not is_well(rule)] == []
@@ -245,8 +244,8 @@ def test_a_broker_that_dies_reaches_a_person_and_so_does_its_return(tmp_path: Pa
         (alert,) = (one for one in call.told["alerts"] if down.items() <= one["labels"].items())
         assert alert["annotations"]["summary"] == f"Kafka brokers down at {SITE}: 1"
         assert alert["annotations"]["runbook_url"] == "alerts/runbooks/EVKafkaBrokerDown.md"
-        wait_for(lambda: told(centre, "chat", "firing", down), 30.0, "the same in chat")
-        wait_for(lambda: muted(centre) == {"kafka", "kafka_exporter"}, 30.0, "its targets, muted")
+        wait_for(lambda: told(centre, "chat", "firing", down), SOON, "the same in chat")
+        wait_for(lambda: muted(centre) == {"kafka", "kafka_exporter"}, SOON, "its targets, muted")
         broker.start()
         wait_for(lambda: told(centre, "pager", "resolved", down)[cleared:], 90.0, "the all-clear")
 

@@ -120,7 +120,7 @@ def test_f15_rounds_of_a_clock_that_ran_ahead_arrive_once_it_is_right_at_their_r
             last = edge.seq
             assert max(site.stored().values()) < time.time() + NOW_ONLY
             assert last not in site.stored()
-            assert any("in the future" in problem for problem in edge.status()["problems"])
+            assert any("in the future" in problem for problem in edge.problems())
             site.clock.set(0)
             site.arrives(last + 1)
         assert edge.terminate() == 0
@@ -193,13 +193,13 @@ def test_f17_rounds_of_a_boot_without_a_clock_get_their_times_when_it_is_set(
         edge.kill()
         edge.start()
         edge.wait_for_rounds(2)
-        assert any("the clock is not set" in problem for problem in edge.status()["problems"])
+        assert any("the clock is not set" in problem for problem in edge.problems())
         assert site.stored() == {}
         assert edge.seqs_on_disk() == []
         without_clock = edge.seq
         site.clock.set(0)
         site.arrives(without_clock + 2)
-        assert edge.status()["problems"] == []
+        assert edge.problems() == []
         assert edge.terminate() == 0
     site.assert_balanced()
     assert site.set_aside() == {}

@@ -21,6 +21,7 @@ from collector.sources.links.kinds import link_source
 from tests.lab.java.jvm import Jvm
 from tests.lab.kafka import HOST, Kafka
 from tests.lab.waiting import wait_for
+from tests.real.edge import SOON
 
 LINK = "plant-hq"
 RECORDS = 50
@@ -176,7 +177,7 @@ def test_lag_and_what_a_cut_adds_to_it(
         cut.append(link.read())
         return cut[-1]["edgevitals_link_lag_records"]["orders",] == 12 + 2 * RECORDS
 
-    wait_for(has_grown, 30.0)
+    wait_for(has_grown, SOON)
     assert cut[-1]["edgevitals_link_position_known"]["orders",] == 1
     week = 604_800
     assert week - 300 < cut[-1]["edgevitals_link_time_to_loss_seconds"]["orders",] <= week

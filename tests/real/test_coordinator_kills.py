@@ -32,7 +32,7 @@ from tests.real.three_brokers import (
 )
 from tests.real.told import Told
 
-pytestmark = pytest.mark.timeout(600 + 60 * int(os.environ.get("SOAK_COORDINATOR_KILLS", "0")))
+pytestmark = pytest.mark.timeout(1200 + 60 * int(os.environ.get("SOAK_COORDINATOR_KILLS", "0")))
 
 NOTICED_SOON = {"broker.session.timeout.ms": 3_000, "broker.heartbeat.interval.ms": 500}
 FAILURES = "edgevitals_kafka_failures"

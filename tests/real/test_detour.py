@@ -43,7 +43,8 @@ def test_f04_while_the_broker_is_away_rounds_reach_the_centre_and_later_the_topi
             for _ in range(2):
                 wait_for(lambda: at_most_behind(edge, prometheus, 2), SOON, "the detour")
                 edge.wait_for_rounds(half)
-                assert at_most_behind(edge, prometheus, 2), "each round within an interval"
+                # Nobody but the detour could bring them, and a machine at rest has each by then.
+                wait_for(lambda: at_most_behind(edge, prometheus, 2), SOON, "each round")
                 edge.kill()
                 edge.start()
                 edge.wait_for_rounds(1)
@@ -125,7 +126,7 @@ def test_f04_a_collector_whose_rounds_another_one_delivers_takes_the_detour_too(
             edges["edge-2"].wait_for_rounds(6)
             wait_for(lambda: is_close(2), SOON, "both by the detour")
             edges["edge-2"].wait_for_rounds(3)
-            assert is_close(2)
+            wait_for(lambda: is_close(2), SOON, "and what was taken since")
             own_broker.start()
             wait_for(
                 lambda: all(

@@ -131,8 +131,11 @@ def test_the_collector_comes_in_by_each_door(tmp_path: Path, site: Site, door: s
     )
     with edge:
         wait_for(lambda: edge.pump("publish")["delivered_rounds"] > 1, SOON, "rounds in the topic")
-        assert edge.target("kafka_exporter")["up"]
-        assert "kafka_brokers{" in edge.metrics()
+        wait_for(
+            lambda: edge.target("kafka_exporter")["up"] and "kafka_brokers{" in edge.metrics(),
+            SOON,
+            "a whole read",
+        )
         result = run("doctor", "-c", edge.file, "-o", "json")
         assert edge.terminate() == 0
     findings = json.loads(result.stdout)["findings"]

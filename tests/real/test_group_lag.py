@@ -21,7 +21,7 @@ from collector.series import SeriesTable, TargetSeries
 from collector.sources.kafka import KafkaSource
 from tests.lab.kafka import Kafka
 from tests.lab.waiting import wait_for
-from tests.real.edge import HOST
+from tests.real.edge import HOST, SOON
 from tests.real.told import Told, read
 from tests.real.topics import QUIET, commit, create
 
@@ -224,7 +224,7 @@ def test_the_oldest_record_not_read_is_there_until_the_predicted_time_and_gone_s
     assert max(abs(one - predicted) for one in predictions) <= 1.0, "it holds still"
     assert gone >= predicted, "it was there at the predicted time"
     assert gone <= predicted + segment + CHECK_S + DELAY_S + SLACK_S, "and is gone soon after"
-    wait_for(lambda: reads.read()["edgevitals_group_lost_records"]["short", "short"] > 0, 20.0)
+    wait_for(lambda: reads.read()["edgevitals_group_lost_records"]["short", "short"] > 0, SOON)
     assert oldest > position
 
 

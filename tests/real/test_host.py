@@ -124,7 +124,9 @@ def test_series_are_those_of_node_exporter_and_values_are_near(ours: Ours, tmp_p
             assert before[key] - 1e-6 <= theirs <= after[key] + 1e-6, key
             continue
         share, room = next((v for k, v in NEAR.items() if name.startswith(k)), (0.0, 0.0))
-        assert abs(theirs - after[key]) <= share * abs(theirs) + room, key
+        least, most = sorted((before[key], after[key]))
+        near = share * abs(theirs) + room
+        assert least - near <= theirs <= most + near, key
     assert compared > 70
     # The disk that the tests run on, the CPUs and a network device are among them.
     names = {name for name, _ in before.keys() & page.values.keys()}

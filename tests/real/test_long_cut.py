@@ -23,6 +23,7 @@ from collector.spool.chain import Chain
 from collector.spool.cursor import Cursor
 from tests.lab.prometheus import Prometheus
 from tests.lab.waiting import wait_for
+from tests.real.edge import SOON
 
 STREAM = Stream("store-1", "n1", "standard")
 LINEAGE = Lineage(7, 7, None, bytes(16))
@@ -83,7 +84,7 @@ def test_f18_336_hours_without_the_centre_arrive_whole_and_in_order(tmp_path: Pa
         room = Thread(target=pump.run, args=[stop])
         room.start()
         try:
-            wait_for(lambda: told.retries, 10.0, "a try without the centre")
+            wait_for(lambda: told.retries, SOON, "a try without the centre")
             with centre:
                 wait_for(lambda: _seq(cursor) == ROUNDS, 60.0, "the last round")
                 stop.set()

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import (
@@ -88,7 +87,6 @@ def at_centre(centre: Prometheus, name: str) -> dict[str, float]:
     return found
 
 
-@pytest.mark.timeout(120)
 def test_what_the_sdk_sends_comes_to_the_centre(tmp_path: Path, prometheus: Prometheus):
     """Twice two exports: in both temporalities the centre has the sums."""
     port = free_port()

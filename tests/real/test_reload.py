@@ -70,7 +70,7 @@ def test_sources_and_labels_change_between_two_rounds(tmp_path, centre):
         edge.wait_for_rounds(2)
         seqs = edge.seqs_on_disk()
         assert seqs == list(range(1, len(seqs) + 1)), "no round is missing"
-        assert edge.status()["missed"] == {}
+        assert edge.missed() == {}
         newest = f'max without (region) (edgevitals_round_seq{{site="{SITE}"}})'
         wait_for(lambda: value_of(centre, newest) >= seqs[-1], SOON, "delivered")
         assert value_of(centre, f'count(up{{site="{SITE}",region=""}}) or vector(0)') == 0
@@ -92,13 +92,13 @@ def test_a_file_that_is_wrong_or_needs_a_restart_is_refused(tmp_path):
         edge.wait_for_rounds(1)
         hup(edge, sources={"hosst": True})
         wait_for(lambda: f"{RELOADED}{{" in edge.metrics() and is_refused(edge), SOON, "refused")
-        (problem,) = edge.status()["problems"]
+        (problem,) = edge.problems()
         assert problem.startswith("the new configuration is refused, the one before stays: ")
         assert problem.endswith('sources.hosst: unknown key (did you mean "host"?)')
 
         hup(edge, interval="2s", labels={"region": "emea"})
-        wait_for(lambda: "running: interval" in "".join(edge.status()["problems"]), SOON, "refused")
-        (problem,) = edge.status()["problems"]
+        wait_for(lambda: "running: interval" in "".join(edge.problems()), SOON, "refused")
+        (problem,) = edge.problems()
         assert problem == (
             "the new configuration is refused, the one before stays: these keys can't change "
             "while running: interval. restart edgevitals, or take that change back and send "
@@ -107,8 +107,8 @@ def test_a_file_that_is_wrong_or_needs_a_restart_is_refused(tmp_path):
         assert "emea" not in edge.metrics()
         hup(edge)
         wait_for(lambda: not is_refused(edge), SOON, "in force again")
-        assert edge.status()["problems"] == []
-        assert edge.target("node")["up"]
+        assert edge.problems() == []
+        wait_for(lambda: edge.target("node")["up"], SOON, "the host")
 
 
 def is_refused(edge: Edge) -> bool:

@@ -149,7 +149,7 @@ class Rig:
     def must_go_on(self) -> None:
         wanted = self.edge.seq + 1
         wait_for(lambda: self.delivered() >= wanted, SOON, f"round {wanted} at the receiver")
-        assert self.edge.target("kafka_exporter")["up"]
+        wait_for(lambda: self.edge.target("kafka_exporter")["up"], SOON, "a whole read")
 
     def doctor_says(self) -> list[tuple[str, str]]:
         """What is wrong by the doctor: the right, and the command that gives it."""

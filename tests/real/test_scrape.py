@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event, Thread
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-import pytest
 import urllib3
 from prometheus_client import CollectorRegistry, Counter, Enum, Histogram, Info, Summary
 from prometheus_client.exposition import make_wsgi_app
@@ -175,7 +174,6 @@ def scraped(root: str, *names: str, **keys: object) -> list[dict[str, object]]:
     return [{"url": root + name, "job": name, **keys} for name in names]
 
 
-@pytest.mark.timeout(120)
 def test_f35_hostile_pages_are_refused_whole_in_time_and_in_bounds(tmp_path: Path):
     pages = {name: one for name, (one, _) in HOSTILE.items()} | ODD | {"good": page(GOOD)}
     with (
@@ -198,13 +196,10 @@ def test_f35_hostile_pages_are_refused_whole_in_time_and_in_bounds(tmp_path: Pat
             )
 
         wait_for(are_refused, SOON, f"what is wrong with each page, not {said}")
-        for name in ("good", "node", *ODD):
-            assert edge.target(name)["up"], name
-        told = edge.metrics()
+        lines = lines_with(edge, "good", "node", *ODD)
         peak = most_memory(edge)
         edge.wait_for_rounds(1)
     assert peak < 128 * MIB
-    lines = [line for line in told.splitlines() if not line.startswith("#")]
     assert one_of(lines, "future{") == 5
     assert one_of(lines, "twice{") == 1
     assert one_of(lines, "edgevitals_scrape_duplicates{", 'job="twice"') == 199
@@ -222,6 +217,18 @@ def most_memory(edge: Edge) -> int:
     return int(line.split()[1]) << 10
 
 
+def lines_with(edge: Edge, *jobs: str) -> list[str]:
+    """The samples of a round in which each of these was read: a busy machine may be late in one."""
+    lines: list[str] = []
+
+    def are_read() -> bool:
+        lines[:] = [line for line in edge.metrics().splitlines() if not line.startswith("#")]
+        return all(one_of(lines, "up{", f'job="{job}"') == 1 for job in jobs)
+
+    wait_for(are_read, SOON, f"a round with {jobs}")
+    return lines
+
+
 def one_of(lines: list[str], *words: str) -> float:
     """The value of the only series with these words in it."""
     (found,) = (
@@ -230,7 +237,6 @@ def one_of(lines: list[str], *words: str) -> float:
     return float(found.rpartition("}")[2].split()[0])
 
 
-@pytest.mark.timeout(120)
 def test_f33_a_million_series_of_one_target_are_refused_and_the_others_untouched(tmp_path: Path):
     flood = b"".join(b'flood{i="%d"} 1\n' % i for i in range(SERIES))
     with site({"flood": page(flood), "good": page(GOOD)}) as root:
@@ -246,8 +252,7 @@ def test_f33_a_million_series_of_one_target_are_refused_and_the_others_untouched
                 return edge.seq >= ROUNDS and any(says in error for error in errors)
 
             wait_for(is_refused, SOON, f"a refusal, not {errors}")
-            lines = edge.metrics().splitlines()
-            assert edge.target("good")["up"]
+            lines = lines_with(edge, "good")
             peak = most_memory(edge)
     assert any("raise sample_limit of this target" in error for error in errors)
     assert not [line for line in lines if line.startswith("flood")]

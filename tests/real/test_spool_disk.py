@@ -62,7 +62,7 @@ def wait_for_rounds(centre: Centre, number: int, *, in_memory: bool) -> None:
         return sum(one.in_memory == in_memory for one in centre.rounds())
 
     wanted = count() + number
-    wait_for(lambda: count() >= wanted, 15.0, f"{number} rounds, in_memory {in_memory}")
+    wait_for(lambda: count() >= wanted, SOON, f"{number} rounds, in_memory {in_memory}")
 
 
 def assert_complete(edge: Edge, centre: Centre) -> list[int]:
@@ -73,7 +73,7 @@ def assert_complete(edge: Edge, centre: Centre) -> list[int]:
         "no backlog",
     )
     status = edge.status()
-    assert (status["missed"], status["gaps"]) == ({}, {}), edge.log
+    assert (edge.missed(), status["gaps"]) == ({}, {}), edge.log
     assert edge.terminate() == 0
     assert "Traceback" not in edge.log
     rounds = centre.rounds()
@@ -94,13 +94,13 @@ def test_f08_a_full_disk_costs_nothing_and_the_spool_goes_on_when_there_is_room(
     with SmallDisk(tmp_path / "disk") as disk, site(tmp_path, disk, **way) as (edge, centre):
         disk.fill()
         wait_for_rounds(centre, 3, in_memory=True)
-        (problem,) = edge.status()["problems"]
+        (problem,) = edge.problems()
         assert problem.startswith("the disk takes no rounds, "), problem
         assert "No space left on device. free space on that disk" in problem
         assert "edgevitals_spool_degraded{" in edge.metrics()
         disk.free_again()
         wait_for_rounds(centre, 3, in_memory=False)
-        assert edge.status()["problems"] == []
+        assert edge.problems() == []
         on_disk = assert_complete(edge, centre)
         assert edge.seqs_on_disk() == on_disk
 
@@ -109,11 +109,11 @@ def test_f11_a_file_system_that_turned_read_only_is_left_as_it_is_mounted_anew(t
     with Ext4Disk(tmp_path / "disk") as disk, site(tmp_path, disk) as (edge, centre):
         disk.fail()
         wait_for_rounds(centre, 3, in_memory=True)
-        (problem,) = edge.status()["problems"]
+        (problem,) = edge.problems()
         assert "Read-only file system. that file system is read-only: see dmesg" in problem
         disk.repair()
         wait_for_rounds(centre, 3, in_memory=False)
-        assert edge.status()["problems"] == []
+        assert edge.problems() == []
         on_disk = assert_complete(edge, centre)
         assert edge.seqs_on_disk() == on_disk
 
@@ -127,7 +127,7 @@ def test_f11_a_start_on_a_read_only_file_system_watches_the_site_all_the_same(tm
         assert degraded(edge)
         disk.repair()
         wait_for_rounds(centre, 3, in_memory=False)
-        assert edge.status()["problems"] == []
+        assert edge.problems() == []
         assert edge.terminate() == 0
         seqs = [one.seq for one in centre.rounds() if not one.in_memory]
         assert sorted(set(seqs)) == list(range(1, max(seqs) + 1)), "no hole over the start"
@@ -138,7 +138,7 @@ def test_f14_a_spool_that_is_removed_under_a_process_is_made_anew(tmp_path: Path
         shutil.rmtree(edge.spool)
         seq = edge.seq
         wait_for(lambda: edge.seq >= seq + 3, SOON, "rounds")
-        assert edge.status()["problems"] == []
+        assert edge.problems() == []
         on_disk = assert_complete(edge, centre)
         kept = edge.seqs_on_disk()
         assert kept == on_disk[-len(kept) :]
@@ -164,10 +164,10 @@ def test_f43_without_inodes_rounds_go_on_and_with_them_to_disk(tmp_path: Path):
         before = len(centre.rounds())
         edge.start()
         wait_for_rounds(centre, 3, in_memory=True)
-        assert "No space left on device" in edge.status()["problems"][0]
+        assert "No space left on device" in edge.problems()[0]
         disk.free_again()
         wait_for_rounds(centre, 3, in_memory=False)
-        assert edge.status()["problems"] == []
+        assert edge.problems() == []
         assert edge.terminate() == 0
         later = centre.rounds()[before:]
         assert [one.at_ms for one in later] == sorted({one.at_ms for one in later})
@@ -179,7 +179,7 @@ def test_f43_a_process_without_descriptors_reports_it_and_recovers(tmp_path: Pat
         wait_for(lambda: "open files" in edge.log, SOON, "a word about it")
         limit(edge, 1024)
         wait_for_rounds(centre, 3, in_memory=False)
-        wait_for(lambda: edge.status().get("problems") == [], SOON, "no problem any more")
+        wait_for(lambda: edge.problems() == [], SOON, "no problem any more")
         assert edge.process.is_running
         assert edge.terminate() == 0
         assert "Traceback" not in edge.log

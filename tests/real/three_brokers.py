@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,19 +54,26 @@ class Brokers:
         for node in self.nodes.values():
             node.kill()  # in order, the last of three would wait five minutes for the others
 
-    def leaders(self) -> Counter[int]:
-        """How many partitions of ours each broker leads, as the cluster says now."""
+    def leaders(self) -> list[tuple[int, int]]:
+        """Of each partition of ours: who leads it, as the cluster says now, and who should."""
         client = AdminClient({"bootstrap.servers": self.bootstrap, **QUIET})
-        topics = client.list_topics(timeout=5.0).topics
-        return Counter(
-            partition.leader
+        topics = client.list_topics(timeout=30.0).topics
+        return [
+            (partition.leader, partition.replicas[0])
             for name in (*TOPICS, "__consumer_offsets")
             for partition in topics[name].partitions.values()
-        )
+        ]
 
-    def wait_until_back(self, node: int) -> None:
-        """Until this node leads its share again: preferred leaders are back."""
-        wait_for(lambda: self.leaders()[node] >= 4, 90.0)
+    def wait_until_settled(self) -> None:
+        """Until each partition is led by its preferred leader, and each node leads some."""
+
+        def are_back() -> bool:
+            found = self.leaders()
+            return all(leader == preferred for leader, preferred in found) and {
+                leader for leader, _ in found
+            } == set(self.nodes)
+
+        wait_for(are_back, 90.0, "preferred leaders")
 
 
 class Reads:
