@@ -236,9 +236,9 @@ def test_a_node_that_is_left_without_a_majority_makes_the_alert_fire(
         brokers.nodes[node].pause()
     try:
         if one == leader:
-            wait_for(lambda: quorum(brokers, one)[LEADER] == -1, 20.0)
+            wait_for(lambda: quorum(brokers, one)[LEADER] == -1)
         else:
-            wait_for(lambda: quorum(brokers, one)[SINCE_A_RECORD_MS] > 4_000, 20.0)
+            wait_for(lambda: quorum(brokers, one)[SINCE_A_RECORD_MS] > 4_000)
         alone = quorum(brokers, one)
         assert alone[LEADER] == (-1 if one == leader else leader)
         again = quorum(brokers, one)
@@ -247,10 +247,9 @@ def test_a_node_that_is_left_without_a_majority_makes_the_alert_fire(
     finally:
         for node in hung:
             brokers.nodes[node].resume()
-    wait_for(lambda: quorum(brokers, one)[COMMITTED] > history[1][COMMITTED], 20.0)
+    wait_for(lambda: quorum(brokers, one)[COMMITTED] > history[1][COMMITTED])
     history += [quorum(brokers, one)]
-    for node in brokers.nodes:
-        brokers.wait_until_back(node)
+    brokers.wait_until_settled()
 
     labels = f'site="s",node="{one}",job="kafka"'
     series = [
