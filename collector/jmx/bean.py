@@ -87,6 +87,10 @@ class Bean:
         return OBJECT_NAME, self._encoded, self.shape.encoded
 
     @property
+    def forms(self) -> Self:
+        return self
+
+    @property
     def others(self) -> Sequence[Template]:
         return self.shape.templates
 
@@ -132,8 +136,7 @@ class Bean:
 class Probe:
     """A question for one attribute of a bean, to find the one that spoils the others' answer."""
 
-    template: Template | None = None
-    others: Sequence[Template] = ()
+    forms = None
 
     def __init__(self, bean: Bean, shape: Shape, limits: Limits) -> None:
         self.bean = bean
@@ -143,9 +146,6 @@ class Probe:
     @property
     def arguments(self) -> tuple[bytes, ...]:
         return (object_name(self.bean.name.text), self._shape.encoded)
-
-    def hit(self, template: Template, values: tuple[Value, ...]) -> None:
-        raise NotImplementedError  # it has no templates
 
     def answered(self, value: Any, raw: bytes) -> None:  # noqa: ARG002
         Attributes(value, self._limits)  # raises when it has another shape; the values come later

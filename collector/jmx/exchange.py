@@ -28,21 +28,32 @@ _MISREAD: Final = (
 )
 
 
-class Question(Protocol):
-    """A call with its arguments, and what becomes of its answer.
+class Forms(Protocol):
+    """Forms that an answer is known to have: `template` is tried first, then `others`.
 
-    `arguments` are bytes in pieces, which beans share. Of the templates `template` is tried first,
-    then `others`. What `hit` or `answered` returns is the result.
+    What `hit` returns is the result.
     """
 
-    @property
-    def arguments(self) -> Sequence[bytes]: ...
     @property
     def template(self) -> Template | None: ...
     @property
     def others(self) -> Sequence[Template]: ...
 
     def hit(self, template: Template, values: tuple[Value, ...]) -> Any: ...
+
+
+class Question(Protocol):
+    """A call with its arguments, and what becomes of its answer.
+
+    `arguments` are bytes in pieces, which beans share. An answer in none of the `forms` is decoded;
+    what `answered` or `failed` returns is the result.
+    """
+
+    @property
+    def arguments(self) -> Sequence[bytes]: ...
+    @property
+    def forms(self) -> Forms | None: ...
+
     def answered(self, value: Any, raw: bytes) -> Any: ...
     def failed(self, error: JmxError) -> Any: ...
 
@@ -50,15 +61,13 @@ class Question(Protocol):
 class Call:
     """A question whose answer is decoded each time; when it fails, the error is the result."""
 
-    template: Template | None = None
-    others: Sequence[Template] = ()
-
     def __init__(self, arguments: bytes, read: Callable[[Any], Any]) -> None:
         self.arguments = (arguments,)
         self._read = read
 
-    def hit(self, template: Template, values: tuple[Value, ...]) -> Any:
-        raise NotImplementedError  # it has no templates
+    @property
+    def forms(self) -> Forms | None:
+        return None
 
     def answered(self, value: Any, raw: bytes) -> Any:  # noqa: ARG002
         return self._read(value)
@@ -123,7 +132,7 @@ class Exchange:
         """Return how long the answers that are on their way will be, going by the last ones."""
         expected = 0
         for question in self._questions[len(self.results) : len(self._unread)]:
-            known = question.template
+            known = question.forms.template if question.forms is not None else None
             if known is None:
                 break
             expected += known.length
@@ -175,15 +184,17 @@ class Exchange:
         done = len(results)
         count = len(questions)
         while done < count and position < available:
-            question = questions[done]
-            known = question.template
+            forms = questions[done].forms
+            if forms is None:
+                break
+            known = forms.template
             if known is None or not known.is_at(buffer, position):
-                for known in question.others:
+                for known in forms.others:
                     if known.is_at(buffer, position):
                         break
                 else:
                     break
-            results.append(question.hit(known, known.values(buffer, position)))
+            results.append(forms.hit(known, known.values(buffer, position)))
             position += known.length
             self._unread_bytes -= self._unread[done]
             done += 1
@@ -192,10 +203,13 @@ class Exchange:
 
     def _may_become_known(self, question: Question) -> bool:
         """Say whether what is there is the beginning of an answer that has a template."""
+        forms = question.forms
+        if forms is None:
+            return False
         begun = self._decoder.buffer[self._decoder.position :]
-        known = question.template
+        known = forms.template
         return (known is not None and known.begins_with(begun)) or any(
-            other.begins_with(begun) for other in question.others
+            other.begins_with(begun) for other in forms.others
         )
 
     def _finish(self, question: Question, reply: Reply) -> None:

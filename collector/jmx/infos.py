@@ -8,7 +8,7 @@ metrics add attributes to MBeans that are already there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 from collector.jmx import jrmp, mbeans
 from collector.jmx.errors import CallFailed, JmxError, PeerBrokeProtocol
@@ -113,8 +113,13 @@ class _InfoCall(Maybe):
     def __init__(self, infos: Infos, one: BeanClass, form: Template | None) -> None:
         super().__init__(mbeans.about(one.name), mbeans.read_info)
         self.template = form
+        self.others: Sequence[Template] = ()
         self._one = one
         self._infos = infos
+
+    @property
+    def forms(self) -> Self:
+        return self
 
     def hit(self, template: Template, values: tuple[Value, ...]) -> None:
         """Nothing changed."""

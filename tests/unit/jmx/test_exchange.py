@@ -186,11 +186,3 @@ def test_a_probe_tells_a_bad_attribute_from_a_missing_mbean():
     bad = Probe(bean, shape, Limits())
     bad.failed(PeerBrokeProtocol("cut"))
     assert set(bean.bad) == {"A"}
-
-
-def test_questions_without_templates_are_never_hit():
-    (bean,) = beans(1)
-    questions: list[Any] = [Call(b"", len), Probe(bean, Shape([], Budget(0)), Limits())]
-    for one in questions:
-        with pytest.raises(NotImplementedError):
-            one.hit(None, ())
