@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self
 
 from collector.jmx.errors import CallFailed, JmxError
@@ -14,6 +14,7 @@ from collector.jmx.throwables import NOT_REGISTERED
 from collector.jmx.values import Attributes, Slot, Value
 
 MOST_LAYOUTS: Final = 8
+NONE_BAD: Final[Mapping[str, JmxError]] = {}
 
 
 class Layout:
@@ -68,7 +69,7 @@ class Bean:
         self.shape = shape
         self.template: Template | None = None
         self.error: JmxError | None = None
-        self.bad: dict[str, JmxError] = {}
+        self.bad: Mapping[str, JmxError] = NONE_BAD
         self._encoded = object_name(name.text).removeprefix(OBJECT_NAME)
         self._layout = Layout(self, ())
         self._layouts: tuple[Layout, ...] = ()
@@ -152,4 +153,4 @@ class Probe:
 
     def failed(self, error: JmxError) -> None:
         if not isinstance(error, CallFailed) or error.socket_closed:
-            self.bean.bad[self._shape.attributes[0]] = error
+            self.bean.bad = {**self.bean.bad, self._shape.attributes[0]: error}

@@ -7,6 +7,7 @@ server may give the same name in another order.
 from __future__ import annotations
 
 import re
+from sys import intern
 from typing import Final, Self
 
 _PLAIN: Final = re.compile(r'([^=:,*?"\n]+)=([^",=:\n]*)')
@@ -97,7 +98,8 @@ def _split(text: str) -> tuple[str, dict[str, str], bool]:
                 raise ValueError(
                     f"not an object name: {text[:200]!r} (at {rest[position:][:40]!r})"
                 )
-            properties[found[1]] = found[2]
+            # Thousands of names are kept apart in these, and most parts of them are the same.
+            properties[intern(found[1])] = intern(found[2])
             position = found.end()
         if position == len(rest):
             return domain, properties, is_open

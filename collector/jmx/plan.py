@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Final
 
 from collector.jmx import jrmp, mbeans
-from collector.jmx.bean import Bean, Probe
+from collector.jmx.bean import NONE_BAD, Bean, Probe
 from collector.jmx.errors import JmxError, PeerBrokeProtocol
 from collector.jmx.exchange import Call
 from collector.jmx.infos import Infos, Maybe
@@ -55,7 +55,7 @@ class Plan:
         self._infos.forget()
         self._narrowed = self._selection if isinstance(self._selection, Narrowed) else None
         for bean in self.beans:
-            bean.bad = {}
+            bean.bad = NONE_BAD
 
     def look(self, session: Session, deadline: float) -> None:
         """Follow the MBeans that came and went. After an error the beans are those of before."""

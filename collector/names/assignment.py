@@ -11,19 +11,22 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 from collector.names.customizer import ExtraMetric
 from collector.names.families import place
 from collector.names.java_text import Value
 from collector.names.rule import Labels, Named
 from collector.names.rules import Rules
-from collector.names.subject import Bean, Subject, subject_of
+from collector.names.subject import NO_CANDIDATES, Bean, Subject, subject_of
 from collector.series import Family, TargetSeries
 
 Values = Sequence[Value]
+
+_NO_SLOTS: Final[Mapping[int, list[int]]] = MappingProxyType({})
 
 
 class Slot(Protocol):
@@ -66,10 +69,10 @@ class Plan:
         self.bean = bean
         self._slots = slots
         self.uses: list[Use] = []
-        self.looking: list[Use] = []
-        self.extra: list[ExtraMetric] = []
+        self.looking: Sequence[Use] = ()
+        self.extra: Sequence[ExtraMetric] = ()
         """What customizers add: use.index counts down from -1 into it."""
-        self.label_slots: dict[int, list[int]] = {}
+        self.label_slots: Mapping[int, list[int]] = _NO_SLOTS
         """By rule set: the values that customizers make labels of."""
 
     @property
@@ -153,6 +156,7 @@ class Assignment:
         self._rules = rules
         self._series = series
         self._labels: dict[Labels, Labels] = {}
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self.clashes = 0
         """Values of the last program that found their series taken; the first one wins."""
         self.left_out = 0
@@ -170,19 +174,22 @@ class Assignment:
                 indexes += range(
                     -1 - len(plan.extra), -1 - len(plan.extra) - len(customizer.extra), -1
                 )
-                plan.extra += customizer.extra
-                plan.label_slots[set_number] = [
+                plan.extra = (*plan.extra, *customizer.extra)
+                label_slots = [
                     i
                     for i, slot in enumerate(slots)
                     if not slot.path and slot.attribute in customizer.labels
                 ]
+                plan.label_slots = {**plan.label_slots, set_number: label_slots}
             for index in indexes:
                 use = Use(index, set_number)
                 self._resolve(plan, use, values)
                 if use.looks:
-                    plan.looking.append(use)
+                    plan.looking = (*plan.looking, use)
                 if use.looks or use.named is not None:
                     plan.uses.append(use)
+        if not plan.looking:
+            bean.candidates = NO_CANDIDATES  # nothing is asked about it again
         return plan
 
     def look_again(self, plan: Plan, values: Values) -> bool:
@@ -230,6 +237,7 @@ class Assignment:
                 elif first != origin:
                     self.clashes += 1
         self._labels.clear()
+        self._pairs.clear()
         return Program(plans)
 
     def _has_changed(self, plan: Plan, use: Use, values: Values) -> bool:
@@ -250,6 +258,11 @@ class Assignment:
         ]
         return customizer.label_pairs(found, lowercase=rule_set.lowercase_labels)
 
+    def _shared(self, labels: Labels) -> Labels:
+        """Keep labels, and each of their pairs, once."""
+        pairs = tuple([self._pairs.setdefault(pair, pair) for pair in labels])
+        return self._labels.setdefault(pairs, pairs)
+
     def _resolve(self, plan: Plan, use: Use, values: Values) -> None:
         rule_set = self._rules.sets[use.set_number]
         value = plan.value(use.index, values)
@@ -259,7 +272,7 @@ class Assignment:
             factor = 1.0 if isinstance(value, bool) else named.factor
             named = named._replace(constant=float(value), factor=factor)
         if named is not None:  # many values of a bean have the same labels: keep them once
-            labels = self._labels.setdefault(named.labels, named.labels)
+            labels = self._labels.get(named.labels) or self._shared(named.labels)
             named = named._replace(name=sys.intern(named.name), labels=labels)
         use.named = named
         use.looks |= looks or bool(added)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+NO_CANDIDATES: Final = (None, ())
 
 
 class Bean:
@@ -16,7 +18,7 @@ class Bean:
         self.properties = properties
         self.text = domain + _pairs(properties)
         """`domain<type=X, name=Y>`"""
-        self.candidates: tuple[object, tuple[Any, ...]] = (None, ())
+        self.candidates: tuple[object, tuple[Any, ...]] = NO_CANDIDATES
         """The rules that could match, of the rule set that asked last: it keeps them here."""
 
 
