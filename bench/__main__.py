@@ -20,6 +20,7 @@ BENCHES = {
     "wire": "bytes a sample over remote write",
     "spool": "a round is put on disk, fsync in it",
     "scrape": "reading a page of metrics again, beside prometheus_client",
+    "otlp": "taking in an export by OTLP, beside opentelemetry-proto's classes",
     "topic": "sizes in the log of a real topic, beside the computed ones",
     "jmx": "reading a broker's JMX, beside what others take for it",
     "groups": "a read of Kafka's topics and groups, at 200 and at 10,000 partitions",
