@@ -18,6 +18,13 @@ def test_a_name_in_its_parts():
     assert repr(name) == f"ObjectName({str(name)!r})"
 
 
+def test_parts_that_are_the_same_are_one_object():
+    ends = [f"topic=orders-{number},partition=10" for number in (1, 2)]
+    one, other = (ObjectName(f"kafka.log:type=Log,{end}").properties for end in ends)
+    assert list(map(id, one)) == list(map(id, other))
+    assert one["partition"] is other["partition"]
+
+
 def test_a_quoted_value_stays_quoted_until_asked():
     value = ObjectName.parse(QUOTED).properties["client-id"]
     assert value == '"a,b=\\"c\\":\\*\\?\\\\"'

@@ -54,6 +54,14 @@ def test_values_lie_beside_their_series():
     assert target.program is program
 
 
+def test_pairs_of_labels_that_are_the_same_are_one_object():
+    target = Target("{}")
+    plans = [target.add(f"d:type=T,topic=orders,partition={n}", {"x": 1}) for n in (0, 1)]
+    pairs = [use.named.labels[0] for plan in plans for use in plan.uses]
+    assert pairs[0] == ("topic", "orders")
+    assert pairs[0] is pairs[1]
+
+
 def test_factors_and_constants():
     target = Target(
         "rules:\n- {pattern: ms, name: s, valueFactor: 0.001}\n"
