@@ -168,6 +168,7 @@ def test_an_attribute_that_breaks_the_answer_is_left_out_and_the_rest_is_kept(jv
 
 def test_an_mbean_that_hangs_costs_one_scrape_and_then_only_itself(jvm: Jvm):
     with reader(jvm, "hanging:*") as client:
+        client.names("hanging:*", soon())  # connected: what hangs is all that takes time below
         with pytest.raises(Unreachable, match="in time"):
             client.scrape(monotonic() + 0.5)
         for _ in range(2):
@@ -181,6 +182,7 @@ def test_an_mbean_that_hangs_costs_one_scrape_and_then_only_itself(jvm: Jvm):
 
 def test_an_mbean_that_hangs_when_its_bad_attribute_is_sought_is_left_out(jvm: Jvm):
     with reader(jvm, "sly:*", refresh_s=0.0) as client:
+        client.names("sly:*", soon())
         with pytest.raises(Unreachable, match="waiting for sly:type=Sly"):
             client.scrape(monotonic() + 2.0)
         for _ in range(2):
