@@ -36,7 +36,7 @@ from tests.real.three_brokers import (
     topics_of,
 )
 from tests.real.three_edges import beside, three_edges
-from tests.real.told import read
+from tests.real.told import Told, read
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,20 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
 
 @pytest.fixture
 def collectors(brokers: Brokers) -> Iterator[dict[int, Reads]]:
+    brokers.wait_until_settled()  # another test may have killed one
     with three_collectors(brokers) as three:
         yield three
 
 
 def test_each_topic_and_group_is_told_by_one(brokers: Brokers, collectors: dict[int, Reads]):
-    found = {node: one.read() for node, one in collectors.items()}
-    assert is_shared(found)
+    found: dict[int, Told] = {}
+
+    def are_told() -> bool:
+        """Read one after the other: on a busy machine something may move between two of them."""
+        found.update({node: one.read() for node, one in collectors.items()})
+        return is_shared(found)
+
+    wait_for(are_told, SOON, "all, and nothing by two")
     for node, told in found.items():
         assert told["edgevitals_kafka_own_broker"] == {(): node}
         assert topics_of(told), "each leads some"
@@ -190,14 +197,23 @@ RULES = Path(__file__).parents[2] / "alerts/kafka.yaml"
 
 def test_replicas_logs_and_the_quorum_are_told_by_each_node(brokers: Brokers):
     found: dict[int, dict[str, float]] = {}
-    states = []
-    for number in brokers.nodes:
-        told_here = by_jmx(brokers, number)
-        found[number] = {one.name: value for one, value in told_here.items()}
-        for one in told_here:
-            if one.name == "kafka_server_raft_metrics_current_state_info":
-                states += [text for key, text in one.labels if "state" in key]
-        assert sorted(set(OF_REPLICATION) - found[number].keys()) == []
+    states: list[str] = []
+
+    def are_at_rest() -> bool:
+        """Read one after the other: in an election each is right, and they don't fit together."""
+        states.clear()
+        for number in brokers.nodes:
+            told_here = by_jmx(brokers, number)
+            found[number] = {one.name: value for one, value in told_here.items()}
+            for one in told_here:
+                if one.name == "kafka_server_raft_metrics_current_state_info":
+                    states.extend(text for key, text in one.labels if "state" in key)
+            assert sorted(set(OF_REPLICATION) - found[number].keys()) == []
+        epochs = {one["kafka_server_raft_metrics_current_epoch"] for one in found.values()}
+        return len(epochs) == 1 and "leader" in states
+
+    brokers.wait_until_settled()
+    wait_for(are_at_rest, SOON, "three nodes in an epoch that has its leader")
     told = list(found.values())
     assert sorted(states) == ["follower", "follower", "leader"]
     assert sum(one["kafka_controller_kafkacontroller_activecontrollercount"] for one in told) == 1
@@ -225,6 +241,7 @@ def test_a_node_that_is_left_without_a_majority_makes_the_alert_fire(
 
     A follower that is left goes on to name the leader that is gone, for as long as one likes.
     """
+    wait_for(lambda: quorum(brokers, 1)[LEADER] > 0, SOON, "a leader")
     leader = int(quorum(brokers, 1)[LEADER])
     follower, other = (node for node in brokers.nodes if node != leader)
     one = leader if left == "leader" else follower
