@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -38,6 +39,12 @@ MOST_DESCRIBED = 4
 own topic of offsets can't be seen. A call of 100 takes 0.1 s."""
 
 GONE = "LEADER_NOT_AVAILABLE"
+
+LOADING = "COORDINATOR_LOAD_IN_PROGRESS"
+LOADING_PAUSE_S = 0.3
+LOADING_TRIES = 5
+"""A broker that loads a part of Kafka's topic of offsets lists none of its groups meanwhile, also
+not those that it has. At an edge that is soon over: it is asked again, for 1.5 s."""
 
 OLDEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 END: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -137,6 +144,13 @@ class Snapshot:
         found = calls.results("list groups", {"": listing}).get("")
         if found is None:
             return []
+        for _ in range(LOADING_TRIES):
+            is_loading = LOADING in {named(error)[0] for error in found.errors or []}
+            if not is_loading or calls.share() < LOADING_PAUSE_S:
+                break
+            time.sleep(LOADING_PAUSE_S)
+            listing = calls.client.list_consumer_groups(request_timeout=calls.share())
+            found = calls.results("list groups", {"": listing}).get("", found)
         for error in found.errors or []:  # of brokers that are away; the others' groups are there
             calls.failed("list groups", *named(error))
         return sorted({g.group_id for g in found.valid or [] if self._is_group_wanted(g.group_id)})

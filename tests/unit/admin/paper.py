@@ -40,7 +40,8 @@ class Paper:
     Each group reads `orders`, partition 0, which gets a record at each call, and commits it.
     `lost_calls` are the turns of list_offsets, from 0 on, that learn no leaders; what `away` leads
     is answered at no turn, what `gone` leads with -1, and with `refuses`, an error's number, all is
-    refused. The first `deaths` brokers that are asked for metadata die with the question.
+    refused. The first `deaths` brokers that are asked for metadata die with the question; the first
+    `loading` lists of groups lack those of a broker that loads.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Paper:
         away: int | None = None,
         gone: int | None = None,
         refuses: int | None = None,
+        loading: int = 0,
     ) -> None:
         self.groups = groups
         self.leaders = leaders
@@ -63,6 +65,7 @@ class Paper:
         self._away = away
         self._gone = gone
         self._refuses = refuses
+        self._loading = loading
         self._end = 100
 
     def list_topics(self, timeout: float) -> object:
@@ -87,6 +90,10 @@ class Paper:
         )
 
     def list_consumer_groups(self, request_timeout: float) -> Future[Any]:
+        if self._loading:
+            self._loading -= 1
+            loads = KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+            return done(SimpleNamespace(valid=[], errors=[loads]))
         valid = [SimpleNamespace(group_id=name) for name in self.groups]
         return done(SimpleNamespace(valid=valid, errors=[]))
 

@@ -115,6 +115,17 @@ def test_a_broker_that_dies_when_it_is_asked_for_metadata_is_not_all_of_kafka():
     assert not found.failures
 
 
+@pytest.mark.parametrize("loading", [1, 99])
+def test_groups_of_a_broker_that_loads_are_asked_for_again_for_a_while(monkeypatch, loading):
+    monkeypatch.setattr("collector.admin.snapshot.LOADING_PAUSE_S", 0.0)
+    paper = Paper(OWNERS, ORDERS | {OFFSETS_TOPIC: OFFSETS}, loading=loading)
+    found = snapshot(paper, EVERY_BROKER)
+    assert names_of(found) == (NAMES if loading == 1 else [])
+    assert [one.code for one in found.failures] == (
+        [] if loading == 1 else ["COORDINATOR_LOAD_IN_PROGRESS"]
+    )
+
+
 def test_where_every_broker_dies_kafka_is_down():
     found = snapshot(Paper(OWNERS, ORDERS, deaths=2), EVERY_BROKER)
     assert not found.is_topics_whole
