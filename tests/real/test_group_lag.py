@@ -214,7 +214,8 @@ def test_the_oldest_record_not_read_is_there_until_the_predicted_time_and_gone_s
             told = reads.read()
             losses = told["edgevitals_group_time_to_loss_seconds"]
             assert set(losses) == {("short", "short")}, "a compacted topic loses nothing"
-            assert told["edgevitals_group_lost_records"]["short", "short"] == 0
+            lost = told.get("edgevitals_group_lost_records", {})  # none where a call was too slow
+            assert lost.get(("short", "short"), 0) == 0
             if losses["short", "short"] > 0:  # from then on it is "any moment"
                 predictions.append(seen + losses["short", "short"])
             assert seen < predictions[0] + segment + CHECK_S + DELAY_S + 10.0, "it should be gone"

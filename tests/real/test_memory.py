@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -37,7 +38,8 @@ class Peaks:
     def look(self) -> None:
         self.main = max(self.main, pss(self._main.pid))
         for child in self._main.children():
-            self.admin = max(self.admin, pss(child.pid))
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended, another begins
+                self.admin = max(self.admin, pss(child.pid))
 
 
 def test_the_memory_of_both_processes_is_in_its_bounds(
