@@ -140,19 +140,23 @@ class OwnBroker:
 def _directories(jvm: Client, deadline: float) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for name in jvm.names(DIRECTORIES, deadline):
-        values = [value for _, value in jvm.get(name, ("Value",), deadline)]
-        if values and isinstance(values[0], int | float):
-            found[unquote(name.properties["logDirectory"])] = values[0] > 0
+        if (is_offline := _number(jvm, name, deadline)) is not None:
+            found[unquote(name.properties["logDirectory"])] = is_offline > 0
     return found
 
 
 def _replicas(jvm: Client, deadline: float) -> int:
     """Return how many replicas the broker says it has; 0 when it doesn't say."""
     try:
-        values = [value for _, value in jvm.get(REPLICAS, ("Value",), deadline)]
+        return int(_number(jvm, REPLICAS, deadline) or 0)
     except CallFailed:
         return 0
-    return int(values[0]) if values and isinstance(values[0], int | float) else 0
+
+
+def _number(jvm: Client, name: ObjectName | str, deadline: float) -> float | None:
+    """Return the value of an MBean that is a gauge; None when it is no number."""
+    values = [value for _, value in jvm.get(name, ("Value",), deadline)]
+    return values[0] if values and isinstance(values[0], int | float) else None
 
 
 def _sizes(jvm: Client, deadline: float) -> dict[tuple[str, int], float]:
