@@ -194,7 +194,6 @@ class Wanted:
     """What the rules ask for (see `collector.jmx.Selection`)."""
 
     def __init__(self, rules: Rules) -> None:
-        self._sets = rules.sets
         self._rules = rules
         self.patterns: Sequence[str] = rules.patterns
 
@@ -204,14 +203,14 @@ class Wanted:
 
     def wants(self, name: ObjectName, class_name: str) -> bool:  # noqa: ARG002 - the seam has it
         domain, properties = name.domain, name.properties
-        return any(rule_set.covers(domain, properties) for rule_set in self._sets)
+        return any(rule_set.covers(domain, properties) for rule_set in self._rules.sets)
 
     def attributes(self, name: ObjectName, info: BeanInfo) -> Sequence[str]:
         bean = Bean(name.domain, name.properties)
         costly = COSTLY.get(str(name), set())
         shapes = [_shape(each) for each in info.attributes if each.name not in costly]
         wanted: set[str] = set()
-        for rule_set in self._sets:  # one after the other: each prepares for a bean once
+        for rule_set in self._rules.sets:  # one after the other: each prepares for a bean once
             if rule_set.covers(bean.domain, bean.properties):
                 wanted.update(shape[0] for shape in shapes if rule_set.asks_for(bean, *shape))
         return [shape[0] for shape in shapes if shape[0] in wanted]
